@@ -1,0 +1,1 @@
+"""Results as text, JSON and more: one file a format."""
