@@ -5,7 +5,7 @@ A failure is remembered as well, so that a hanging ``postconf`` costs its time l
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from maildoctor.host import CannotLook, Host
 
@@ -20,16 +20,22 @@ def fact(function: Callable[Concatenate[Host, P], T]) -> Callable[Concatenate[Ho
     """
 
     @wraps(function)
-    def remembered(host: Host, *args: P.args, **kwargs: P.kwargs) -> T:
+    def remembered(host: Host, /, *args: P.args, **kwargs: P.kwargs) -> T:
         key = (function, args)
         if key not in host.memory:
-            try:
-                host.memory[key] = (function(host, *args, **kwargs), None)
-            except CannotLook as error:
-                host.memory[key] = (None, error)
-        value, error = host.memory[key]
-        if error is not None:
-            raise error
-        return value  # type: ignore[no-any-return]
+            host.memory[key] = _ask(function, host, *args, **kwargs)
+        value, failure = host.memory[key]
+        if failure is not None:
+            raise failure
+        return cast(T, value)
 
     return remembered
+
+
+def _ask(
+    function: Callable[Concatenate[Host, P], T], host: Host, *args: P.args, **kwargs: P.kwargs
+) -> tuple[T | None, CannotLook | None]:
+    try:
+        return function(host, *args, **kwargs), None
+    except CannotLook as failure:
+        return None, failure

@@ -55,7 +55,7 @@ class Impact(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One line of evidence: where it comes from (``/etc/postfix/master.cf:17``, a command) and what it says."""
+    """One line of evidence: where it comes from (``/etc/postfix/master.cf:17``, a command), what it says."""
 
     source: str
     text: str

@@ -55,6 +55,8 @@ class Host(ABC):
         """Begin with nothing remembered."""
         self.memory: dict[Hashable, Any] = {}
         self.privileged = os.geteuid() == 0
+        self.intended: str | None = None
+        """What the admin says is meant (``--auth``): ``saslauthd``, ``sasldb``, ``dovecot``, or None."""
 
     @abstractmethod
     def here(self, path: str) -> str:

@@ -1,0 +1,131 @@
+"""``@check``: a function of one host's facts that yields findings; the registry; running one.
+
+A check's name with hyphens is its findings' code, its docstring is the page that ``maildoctor explain``
+prints (see ``maildoctor.page``). Checks come from packages that register under the entry-point group
+``maildoctor.checks``: an entry point names a package, all of whose modules are imported.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from importlib.metadata import entry_points
+
+from maildoctor.finding import Finding, Stage
+from maildoctor.host import CannotLook, Host
+from maildoctor.postfix.service import Service
+
+ENTRY_POINTS = "maildoctor.checks"
+
+HostCheck = Callable[[Host], Iterable[Finding]]
+ServiceCheck = Callable[[Host, Service], Iterable[Finding]]
+
+
+class Status(StrEnum):
+    """How asking one check ended."""
+
+    OK = "ok"
+    FOUND = "found"
+    SKIPPED = "skipped"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A registered check."""
+
+    code: str
+    stage: Stage
+    function: Callable[..., Iterable[Finding]]
+    per_service: bool
+    explains: tuple[str, ...]
+    live: bool
+    root: bool
+
+    @property
+    def documentation(self) -> str:
+        """Give the docstring, without its indentation."""
+        return inspect.getdoc(self.function) or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one check said of the host or of one service; ``reason`` says why it was skipped or crashed."""
+
+    check: Check
+    service: str | None
+    status: Status
+    reason: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+_registry: dict[str, Check] = {}
+
+
+def check(
+    stage: Stage, *, explains: Iterable[str] = (), live: bool = False, root: bool = False
+) -> Callable[[Callable[..., Iterable[Finding]]], Callable[..., Iterable[Finding]]]:
+    """Register a check: ``function(host)`` or ``function(host, service)``, yielding findings.
+
+    ``explains`` names the codes of findings that its fault brings about; ``live`` and ``root`` say that it
+    can only be asked on a running host, or as root, and is skipped with that reason elsewhere.
+    """
+
+    def register(function: Callable[..., Iterable[Finding]]) -> Callable[..., Iterable[Finding]]:
+        code = function.__name__.replace("_", "-")
+        if code in _registry and _registry[code].function.__module__ != function.__module__:
+            raise ValueError(f"two checks are named {code}")
+        per_service = len(inspect.signature(function).parameters) == 2
+        _registry[code] = Check(code, stage, function, per_service, tuple(explains), live, root)
+        return function
+
+    return register
+
+
+def all_checks() -> list[Check]:
+    """Import every registered package of checks; give the checks by stage, then by code."""
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.value):
+        package = importlib.import_module(point.value)
+        for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
+            importlib.import_module(f"{point.value}.{module.name}")
+    return sorted(_registry.values(), key=lambda each: (each.stage.order, each.code))
+
+
+def run(check: Check, host: Host, services: Iterable[Service]) -> Iterator[Result]:
+    """Ask one check about the host, or about each of ``services``; it never raises."""
+    if check.per_service:
+        for service in services:
+            yield _ask(check, host, service)
+    else:
+        yield _ask(check, host, None)
+
+
+def _ask(check: Check, host: Host, service: Service | None) -> Result:
+    name = service.name if service else None
+    if check.live and not host.live:
+        return Result(check, name, Status.SKIPPED, "needs the running host, not a directory tree")
+    if check.root and not host.privileged:
+        return Result(check, name, Status.SKIPPED, "needs root")
+    arguments = (host, service) if service else (host,)
+    try:
+        found = tuple(_complete(check, name, finding) for finding in check.function(*arguments))
+    except CannotLook as error:
+        return Result(check, name, Status.SKIPPED, str(error))
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"
+        return Result(check, name, Status.CRASHED, reason)
+    return Result(check, name, Status.FOUND if found else Status.OK, None, found)
+
+
+def _complete(check: Check, service: str | None, finding: Finding) -> Finding:
+    return replace(
+        finding,
+        code=check.code,
+        stage=finding.stage or check.stage,
+        services=finding.services or ((service,) if service else ()),
+        explains=(*check.explains, *finding.explains),
+    )
