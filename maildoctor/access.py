@@ -72,7 +72,7 @@ def may(host: Host, path: str, want: Want, root: str = "/", account: Account | N
 
 
 def permits(host: Host, step: Step, user: Account, right: str) -> bool:
-    """Tell whether the file at ``step`` grants ``user`` the ``right`` (``r``, ``w`` or ``x``), its ACL included."""
+    """Tell whether ``step`` grants ``user`` the ``right`` (``r``, ``w`` or ``x``), its ACL included."""
     if user.uid == 0:
         return right != "x" or stat.S_ISDIR(step.status.st_mode) or bool(step.status.st_mode & 0o111)
     mode, bit = step.status.st_mode, BITS[right]

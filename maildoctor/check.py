@@ -42,6 +42,7 @@ class Check:
     function: Callable[..., Iterable[Finding]]
     per_service: bool
     explains: tuple[str, ...]
+    everywhere: bool
     live: bool
     root: bool
 
@@ -66,12 +67,19 @@ _registry: dict[str, Check] = {}
 
 
 def check(
-    stage: Stage, *, explains: Iterable[str] = (), live: bool = False, root: bool = False
+    stage: Stage,
+    *,
+    explains: Iterable[str] = (),
+    everywhere: bool = False,
+    live: bool = False,
+    root: bool = False,
 ) -> Callable[[Callable[..., Iterable[Finding]]], Callable[..., Iterable[Finding]]]:
     """Register a check: ``function(host)`` or ``function(host, service)``, yielding findings.
 
-    ``explains`` names the codes of findings that its fault brings about; ``live`` and ``root`` say that it
-    can only be asked on a running host, or as root, and is skipped with that reason elsewhere.
+    ``explains`` names the codes of findings that its fault brings about. A check of services is asked about
+    those on which people are meant to log in, or with ``everywhere`` about every smtpd that clients reach.
+    ``live`` and ``root`` say that it can only be asked on a running host, or as root, and is skipped with
+    that reason elsewhere.
     """
 
     def register(function: Callable[..., Iterable[Finding]]) -> Callable[..., Iterable[Finding]]:
@@ -79,7 +87,7 @@ def check(
         if code in _registry and _registry[code].function.__module__ != function.__module__:
             raise ValueError(f"two checks are named {code}")
         per_service = len(inspect.signature(function).parameters) == 2
-        _registry[code] = Check(code, stage, function, per_service, tuple(explains), live, root)
+        _registry[code] = Check(code, stage, function, per_service, tuple(explains), everywhere, live, root)
         return function
 
     return register

@@ -32,6 +32,8 @@ class LoginPath:
     service: Service
     stages: Mapping[Stage, State]
     by_reading: bool
+    verifier: tuple[str, ...] = ()
+    """Who verifies the passwords, a word each: ``Cyrus SASL``, ``saslauthd``, ``pam``."""
 
     @property
     def broken_at(self) -> Stage | None:

@@ -23,7 +23,7 @@ class Account:
 @fact
 def passwd(host: Host) -> dict[str, tuple[int, int]]:
     """Map each user's name to uid and primary gid; lines that are not valid are passed over."""
-    entries = {}
+    entries: dict[str, tuple[int, int]] = {}
     for fields in _rows(host, "/etc/passwd", 4):
         if fields[2].isdigit() and fields[3].isdigit():
             entries.setdefault(fields[0], (int(fields[2]), int(fields[3])))
@@ -33,7 +33,7 @@ def passwd(host: Host) -> dict[str, tuple[int, int]]:
 @fact
 def groups(host: Host) -> dict[str, tuple[int, frozenset[str]]]:
     """Map each group's name to its gid and the names of its members."""
-    entries = {}
+    entries: dict[str, tuple[int, frozenset[str]]] = {}
     for fields in _rows(host, "/etc/group", 4):
         if fields[2].isdigit():
             members = frozenset(name.strip() for name in fields[3].split(",") if name.strip())

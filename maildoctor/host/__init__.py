@@ -15,7 +15,7 @@ from maildoctor.host.errors import (
     TooLarge,
     Unreadable,
 )
-from maildoctor.host.live import LiveHost, Output
+from maildoctor.host.live import LiveHost, Output, this_host
 from maildoctor.host.tree import TreeHost
 
 __all__ = [
@@ -36,4 +36,5 @@ __all__ = [
     "TooLarge",
     "TreeHost",
     "Unreadable",
+    "this_host",
 ]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from functools import cache
 
 from maildoctor.host.base import Host
 from maildoctor.host.errors import CommandHung, CommandMissing
@@ -68,6 +69,12 @@ class LiveHost(Host):
         for process in self._started.values():
             _kill(process)
         self._started.clear()
+
+
+@cache
+def this_host() -> LiveHost:
+    """Give the one LiveHost of this process, so that what was started early is found later."""
+    return LiveHost()
 
 
 def _popen(command: tuple[str, ...]) -> subprocess.Popen[bytes]:

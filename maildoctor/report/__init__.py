@@ -1,1 +1,1 @@
-"""Results as text, JSON and more: one file a format."""
+"""Results as text, JSON, ...: one file a format."""

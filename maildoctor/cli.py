@@ -1,0 +1,141 @@
+"""The commands and their options, nothing else."""
+
+import sys
+from collections.abc import Callable
+from enum import Enum
+from typing import List, NoReturn, Optional  # noqa: UP035 - typer 0.7 reads these forms alone
+
+import typer
+
+from maildoctor import __version__
+from maildoctor.commands import ExitStatus, WrongUsage
+from maildoctor.report.ink import Colour
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    # Its pretty tracebacks would print local variables, a password among them.
+    pretty_exceptions_enable=False,
+    help="Finds out why SMTP AUTH does not work on a Postfix server, and says how to mend it.",
+)
+
+
+class Format(str, Enum):
+    """The values of ``--format``."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Auth(str, Enum):
+    """The values of ``--auth``."""
+
+    SASLAUTHD = "saslauthd"
+    SASLDB = "sasldb"
+    DOVECOT = "dovecot"
+
+
+class FailOn(str, Enum):
+    """The values of ``--fail-on``."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+COLOUR = typer.Option(Colour.AUTO, "--color", help="Paint the output.")
+FORMAT = typer.Option(Format.TEXT, "--format", help="How to report.")
+OUTPUT = typer.Option(None, "--output", metavar="FILE", help="Write the report to FILE instead of stdout.")
+
+
+def finish(command: Callable[[], ExitStatus]) -> NoReturn:
+    """Run a command and end with its exit status; what it cannot do becomes one line on stderr."""
+    from maildoctor.report.sanitise import visible
+
+    try:
+        status = command()
+    except WrongUsage as error:
+        print(f"maildoctor: {visible(str(error))}", file=sys.stderr)
+        status = ExitStatus.USAGE
+    except KeyboardInterrupt:
+        status = ExitStatus.INTERRUPTED
+    raise typer.Exit(int(status))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"maildoctor {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Say the version."
+    ),
+) -> None:
+    pass
+
+
+@app.command()
+def check(
+    root: Optional[str] = typer.Option(
+        None, "--root", metavar="DIR", help="Judge the host whose files lie in DIR."
+    ),
+    service: Optional[str] = typer.Option(
+        None, "--service", metavar="NAME", help="Judge one service alone: its name in master.cf, or its port."
+    ),
+    auth: Optional[Auth] = typer.Option(None, "--auth", help="Which way of verifying passwords is meant."),
+    only: List[str] = typer.Option([], "--only", metavar="CODE", help="Ask this check alone; repeatable."),
+    skip: List[str] = typer.Option([], "--skip", metavar="CODE", help="Leave this check out; repeatable."),
+    fail_on: FailOn = typer.Option(FailOn.ERROR, "--fail-on", help="Exit with 1 from this severity on."),
+    format: Format = FORMAT,
+    output: Optional[str] = OUTPUT,
+    color: Colour = COLOUR,
+    quiet: bool = typer.Option(False, "-q", "--quiet", help="Say the verdict alone."),
+    verbose: bool = typer.Option(
+        False,
+        "-v",
+        "--verbose",
+        help="Say as well what is worth knowing, what follows, and what was not asked.",
+    ),
+) -> None:
+    """Name the root cause of failing logins on this host, with evidence and repair."""
+    from maildoctor.commands import check as command
+    from maildoctor.finding import Severity
+
+    options = command.CheckOptions(
+        root=root,
+        service=service,
+        auth=auth.value if auth else None,
+        only=tuple(only),
+        skip=tuple(skip),
+        fail_on=Severity[fail_on.name],
+        as_json=format is Format.JSON,
+        output=output,
+        colour=color,
+        quiet=quiet,
+        verbose=verbose,
+    )
+    finish(lambda: command.run(options))
+
+
+@app.command()
+def explain(
+    code: str = typer.Argument(
+        ..., metavar="CODE", help="A finding's code, such as postfix-not-in-group-sasl."
+    ),
+    color: Colour = COLOUR,
+) -> None:
+    """Say what a finding means: what, why, a broken and a mended example, how safe the repair is."""
+    from maildoctor.commands import explain as command
+
+    finish(lambda: command.explain(code, color))
+
+
+@app.command()
+def checks(color: Colour = COLOUR) -> None:
+    """List all checks."""
+    from maildoctor.commands import explain as command
+
+    finish(lambda: command.list_checks(color))
