@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable
-from enum import Enum
-from typing import List, NoReturn, Optional  # noqa: UP035 - typer 0.7 reads these forms alone
+from enum import StrEnum
+from typing import List, NoReturn, Optional
 
 import typer
 
@@ -20,14 +20,14 @@ app = typer.Typer(
 )
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """The values of ``--format``."""
 
     TEXT = "text"
     JSON = "json"
 
 
-class Auth(str, Enum):
+class Auth(StrEnum):
     """The values of ``--auth``."""
 
     SASLAUTHD = "saslauthd"
@@ -35,7 +35,7 @@ class Auth(str, Enum):
     DOVECOT = "dovecot"
 
 
-class FailOn(str, Enum):
+class FailOn(StrEnum):
     """The values of ``--fail-on``."""
 
     ERROR = "error"
@@ -97,7 +97,7 @@ def check(
         False,
         "-v",
         "--verbose",
-        help="Say as well what is worth knowing, what follows, and what was not asked.",
+        help="Say as well what follows, what is worth knowing, and what was not asked.",
     ),
 ) -> None:
     """Name the root cause of failing logins on this host, with evidence and repair."""
