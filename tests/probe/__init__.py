@@ -1,0 +1,1 @@
+"""Tests of probe: against a scripted server that misbehaves, and against real hosts."""
