@@ -1,5 +1,6 @@
 """A service of master.cf on which a client could log in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from maildoctor.source import Source, Sourced
@@ -26,7 +27,7 @@ class Service:
     """The line in master.cf."""
     options: dict[str, Sourced[str]] = field(default_factory=dict)
     """``-o name=value``, unexpanded."""
-    parameters: dict[str, Sourced[str]] = field(default_factory=dict)
+    parameters: Mapping[str, Sourced[str]] = field(default_factory=dict)
     """Every main.cf parameter as this smtpd sees it: ``-o``, else main.cf, else the default; expanded."""
 
     @property
