@@ -35,6 +35,15 @@ class Auth(StrEnum):
     DOVECOT = "dovecot"
 
 
+class Tls(StrEnum):
+    """The values of ``--tls``."""
+
+    AUTO = "auto"
+    NONE = "none"
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+
+
 class FailOn(StrEnum):
     """The values of ``--fail-on``."""
 
@@ -139,3 +148,60 @@ def checks(color: Colour = COLOUR) -> None:
     from maildoctor.commands import explain as command
 
     finish(lambda: command.list_checks(color))
+
+
+@app.command()
+def probe(
+    host: Optional[str] = typer.Option(
+        None, "--host", metavar="HOST", help="Probe another host; without it, this host's own services."
+    ),
+    port: Optional[int] = typer.Option(
+        None, "--port", metavar="PORT", help="The port; with --host 587 unless given."
+    ),
+    service: Optional[str] = typer.Option(
+        None, "--service", metavar="NAME", help="Probe one service of this host: its name in master.cf."
+    ),
+    user: Optional[str] = typer.Option(
+        None, "--user", metavar="USER", help="Log in as USER; without it, as a user that exists nowhere."
+    ),
+    password_file: Optional[str] = typer.Option(
+        None,
+        "--password-file",
+        metavar="FILE",
+        help="The password is FILE's only line (- is stdin); without it, a prompt asks.",
+    ),
+    mechanism: Optional[str] = typer.Option(
+        None, "--mechanism", metavar="NAME", help="Try PLAIN, LOGIN or CRAM-MD5 alone."
+    ),
+    tls: Tls = typer.Option(Tls.AUTO, "--tls", help="When TLS begins."),
+    sender: Optional[str] = typer.Option(
+        None, "--from", metavar="ADDRESS", help="Ask for relaying from ADDRESS; postmaster of this host."
+    ),
+    recipient: Optional[str] = typer.Option(
+        None, "--rcpt", metavar="ADDRESS", help="Ask for relaying to ADDRESS; nothing is sent there."
+    ),
+    timeout: float = typer.Option(20.0, "--timeout", metavar="SECONDS", help="Wait so long in each phase."),
+    format: Format = FORMAT,
+    output: Optional[str] = OUTPUT,
+    color: Colour = COLOUR,
+) -> None:
+    """Log in over the network and ask for relaying, without sending mail; show what was said."""
+    from maildoctor.commands import probe as command
+    from maildoctor.probe import Tls as When
+
+    options = command.ProbeOptions(
+        host=host,
+        port=port,
+        service=service,
+        user=user,
+        password_file=password_file,
+        mechanism=mechanism,
+        tls=When(tls.value),
+        sender=sender,
+        recipient=recipient,
+        timeout=timeout,
+        as_json=format is Format.JSON,
+        output=output,
+        colour=color,
+    )
+    finish(lambda: command.run(options))

@@ -27,15 +27,17 @@ def probe(
     mechanism: str | None = None,
     envelope: Envelope | None = None,
     relaying: bool = True,
+    port_25: bool = True,
 ) -> ProbeResult:
     """Try to log in on ``target`` and ask for relaying, and say of each phase how it ended.
 
     Without ``credentials`` a user is made up. ``deadline`` is for each phase, in seconds; six times that is
-    the limit of the whole. ``mechanism`` (PLAIN, LOGIN, CRAM-MD5) limits AUTH to one; without ``relaying``
-    nothing is said after AUTH. Never raises for what a server does, and never sends DATA.
+    the limit of the whole. ``mechanism`` (PLAIN, LOGIN, CRAM-MD5) limits AUTH to one. With ``relaying``
+    it asks for that, too: after the login, without one, and with ``port_25`` there as well. DATA is never
+    sent. Never raises for what a server does.
     """
     envelope = envelope or Envelope(f"postmaster@{target.name or 'localhost'}")
-    return _Probe(target, credentials or made_up(), deadline, envelope).run(mechanism, relaying)
+    return _Probe(target, credentials or made_up(), deadline, envelope).run(mechanism, relaying, port_25)
 
 
 class _Probe:
@@ -46,7 +48,7 @@ class _Probe:
         self.clock = Clock(deadline)
         self.transcript = Transcript(who.secrets())
 
-    def run(self, mechanism: str | None, relaying: bool) -> ProbeResult:
+    def run(self, mechanism: str | None, relaying: bool, port_25: bool) -> ProbeResult:
         first = self._greet(self.target)
         phases = list(first.phases)
         if _starttls_refused(first) and first.before and self.target.own:
@@ -56,7 +58,7 @@ class _Probe:
         else:
             phases += self._log_in(first, mechanism, relaying)
         if relaying:
-            phases += self._relaying_without_login(first.speaking)
+            phases += self._relaying_without_login(first.speaking, port_25)
         return ProbeResult(
             first.target,
             self.who.user,
@@ -121,7 +123,7 @@ class _Probe:
 
         return carry_out(Step.RELAY_AFTER_LOGIN, action, self.clock, greeting.talk)
 
-    def _relaying_without_login(self, speaking: bool) -> list[Phase]:
+    def _relaying_without_login(self, speaking: bool, port_25: bool) -> list[Phase]:
         """Ask the service, and port 25 as well, to relay for a client that has not logged in."""
         step = Step.RELAY_WITHOUT_LOGIN
         phases = [
@@ -129,7 +131,7 @@ class _Probe:
             if speaking
             else Phase(step, judge.skipped("not reached"))
         ]
-        if self.target.port != SMTP_PORT:
+        if port_25 and self.target.port != SMTP_PORT:
             smtp = replace(self.target, port=SMTP_PORT, tls=Tls.NONE, service="smtp")
             phases.append(self._relay_as_nobody(Step.RELAY_WITHOUT_LOGIN_25, smtp))
         return phases

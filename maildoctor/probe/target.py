@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address
 
-Network = IPv4Network | IPv6Network
+from maildoctor.postfix.networks import NOT_PUBLIC, Network
+
 Address = IPv4Address | IPv6Address
 
 SMTPS_PORT = 465
@@ -35,7 +36,7 @@ class Target:
     own: bool = False
     """Whether it runs on this host, so that nothing said to it crosses a network."""
     mynetworks: tuple[Network, ...] | None = None
-    """Whom the server trusts without a login; None where that is not known."""
+    """Whom the server rightly trusts without a login; None where that is not known."""
 
     @property
     def implicit_tls(self) -> bool:
@@ -52,7 +53,7 @@ class Target:
         address = getattr(client, "ipv4_mapped", None) or client
         if self.mynetworks is not None:
             return any(address in network for network in self.mynetworks)
-        return False if address.is_global else None
+        return None if any(address in network for network in NOT_PUBLIC) else False
 
 
 @dataclass(frozen=True, slots=True)
