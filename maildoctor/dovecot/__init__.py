@@ -1,0 +1,1 @@
+"""Dovecot as Postfix's SASL server: its configuration, its master process, its auth socket."""

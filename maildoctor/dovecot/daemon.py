@@ -1,0 +1,65 @@
+"""Dovecot's master process, and whether its configuration lets it start."""
+
+from maildoctor.dovecot.config import configuration
+from maildoctor.dovecot.listener import BASE_DIRECTORY
+from maildoctor.fact import fact
+from maildoctor.host import CannotLook, CommandMissing, Host, Missing, NeedsLiveHost
+
+PROGRAM = "/usr/sbin/dovecot"
+DOVECONF_SECONDS = 2.0
+
+
+@fact
+def installed(host: Host) -> bool:
+    """Tell whether Debian's dovecot-core has left its program here."""
+    return host.exists(PROGRAM)
+
+
+@fact
+def master_pid(host: Host) -> int | None:
+    """Give the process id of Dovecot's master, None where it does not run.
+
+    Its pid file may be left from before a crash or a reboot, so the process behind it is looked at. Raises
+    NeedsLiveHost.
+    """
+    if not host.live:
+        raise NeedsLiveHost("is Dovecot running")
+    found = configuration(host)
+    base = found.setting("base_dir", BASE_DIRECTORY) if found else BASE_DIRECTORY
+    try:
+        pid = host.text(f"{base}/master.pid").strip()
+        alive = pid.isdigit() and host.text(f"/proc/{pid}/comm").strip() == "dovecot"
+    except Missing:
+        return None
+    return int(pid) if alive else None
+
+
+@fact
+def complaint(host: Host) -> str | None:
+    """Give the first line with which doveconf(1) refuses the configuration, None where it takes it.
+
+    Takes some 30 ms. Raises CommandHung.
+    """
+    try:
+        output = host.run("doveconf", "-n", timeout=DOVECONF_SECONDS)
+    except CommandMissing:
+        return None
+    if output.status == 0:
+        return None
+    lines = [line.strip() for line in output.stderr.splitlines() if line.strip()]
+    serious = [line for line in lines if "Fatal" in line or "Error" in line]
+    return (serious or lines or [f"doveconf: exit status {output.status}"])[0]
+
+
+def started_at_boot(host: Host) -> bool | None:
+    """Tell whether systemd starts Dovecot at boot; None where this host has no systemd unit of it."""
+    units = ("/lib/systemd/system/dovecot.service", "/usr/lib/systemd/system/dovecot.service")
+    try:
+        if not any(host.exists(unit) for unit in units):
+            return None
+        wanted = "/etc/systemd/system/multi-user.target.wants/dovecot.service"
+        return host.readlink(wanted) is not None
+    except Missing:
+        return False
+    except CannotLook:
+        return None
