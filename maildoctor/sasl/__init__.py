@@ -1,0 +1,1 @@
+"""Cyrus SASL: smtpd.conf, saslauthd, sasldb2."""
