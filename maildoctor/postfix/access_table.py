@@ -1,0 +1,100 @@
+"""Access tables as far as their source text tells: access(5), cidr_table(5), regexp_table(5)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from maildoctor.fact import fact
+from maildoctor.host import Host, Missing
+
+INDEXED = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "dbm": ".pag", "sdbm": ".pag"}
+"""Table types that postmap(1) makes from a text file of the same name, and the suffix of what it makes."""
+TEXT = frozenset({"texthash", "cidr", "regexp", "pcre"})
+"""Table types that smtpd reads as text."""
+ANYTHING = frozenset({"0.0.0.0/0", "0/0", "/./", "/.*/", "/^/", "/.+/", "//", "/^.*$/", "/^.*/", "/.*$/"})
+"""Keys of cidr and regexp tables that match everything."""
+
+_RULE = re.compile(r"(?P<key>/(?:\\.|[^/\\])*/[a-zA-Z]*|\S+)\s+(?P<action>\S.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a table: an access(5) action for a key."""
+
+    key: str
+    action: str
+
+    @property
+    def for_everybody(self) -> bool:
+        """Tell whether the key matches whatever is looked up."""
+        return self.key in ANYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as main.cf names it: ``hash:/etc/postfix/access``."""
+
+    kind: str
+    path: str
+
+    @classmethod
+    def of(cls, text: str) -> "Table":
+        """Take ``type:path`` apart; ``proxy:type:path`` is the table behind it."""
+        kind, _, path = text.strip("{} \t").partition(":")
+        if kind == "proxy":
+            kind, _, path = path.partition(":")
+        return cls(kind.strip(), path.strip())
+
+    @property
+    def file(self) -> str | None:
+        """Give the file that smtpd opens, None where it opens none or one that is not known here."""
+        if not self.path.startswith("/"):
+            return None
+        if self.kind in TEXT:
+            return self.path
+        return self.path + INDEXED[self.kind] if self.kind in INDEXED else None
+
+    @property
+    def readable(self) -> bool:
+        """Tell whether the table's rules can be read here."""
+        return self.kind == "static" or self.file is not None
+
+
+def parse(text: str) -> Iterator[Rule]:
+    """Read a table's text: rules, comments, lines that go on with white space, ``if`` and ``endif``."""
+    logical: list[str] = []
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line[0].isspace() and logical:
+            logical[-1] += " " + line.strip()
+        else:
+            logical.append(line.strip())
+    for line in logical:
+        if rule := _RULE.fullmatch(line):
+            yield Rule(rule["key"], rule["action"])
+
+
+@fact
+def rules(host: Host, text: str) -> tuple[Rule, ...]:
+    """Give the rules of the table that main.cf names as ``text``.
+
+    Raises CannotLook where there is no text to read; ask ``Table.readable`` first.
+    """
+    table = Table.of(text)
+    if table.kind == "static":
+        return (Rule("//", table.path.strip("{} \t")),)
+    return tuple(parse(host.text(table.path)))
+
+
+@fact
+def missing_file(host: Host, text: str) -> str | None:
+    """Give the file that smtpd would open for the table ``text`` if it is not there, else None."""
+    file = Table.of(text).file
+    if file is None:
+        return None
+    try:
+        host.stat(file)
+    except Missing:
+        return file
+    return None
