@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from maildoctor.check import Check, Result, Status, all_checks, run
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import CannotLook, Host
-from maildoctor.login_path import LoginPath, State, lay
+from maildoctor.login_path import LoginPath, State, lay, unanswered
 from maildoctor.postfix.configuration import login_services, meant_for_logins
 from maildoctor.postfix.service import Service
 
@@ -34,6 +34,14 @@ class Verdict(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Why some checks (``codes``; none: no check at all) could not look."""
+
+    reason: str
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What came of all checks on one host."""
 
@@ -45,8 +53,8 @@ class Diagnosis:
     """Errors and warnings that a root cause explains."""
     information: tuple[Finding, ...]
     results: tuple[Result, ...]
-    unjudged: tuple[str, ...] = ()
-    """Why something could not be looked at, a line each; what keeps the verdict from being healthy."""
+    unjudged: tuple[Unjudged, ...] = ()
+    """What keeps the verdict from being healthy although nothing was found."""
 
 
 class UnknownName(ValueError):
@@ -123,7 +131,7 @@ def _rank(finding: Finding) -> tuple[int, int, int, str]:
     return (-finding.severity, finding.impact, stage.order, finding.code)
 
 
-def _verdict(causes: list[Finding], meant: list[str], unjudged: Collection[str]) -> Verdict:
+def _verdict(causes: list[Finding], meant: list[str], unjudged: Collection[Unjudged]) -> Verdict:
     errors = [finding for finding in causes if finding.severity is Severity.ERROR]
     if any(finding.impact is Impact.INCOMING_MAIL for finding in errors):
         return Verdict.BROKEN
@@ -138,16 +146,13 @@ def _verdict(causes: list[Finding], meant: list[str], unjudged: Collection[str])
     return Verdict.HEALTHY if meant else Verdict.OFF
 
 
-def _unjudged(paths: Iterable[LoginPath], results: Iterable[Result]) -> tuple[str, ...]:
+def _unjudged(paths: Iterable[LoginPath], results: Iterable[Result]) -> tuple[Unjudged, ...]:
     open_stages = {stage for path in paths for stage, state in path.stages.items() if state is State.UNKNOWN}
-    reasons = [
-        f"{result.check.code}: {result.reason}"
-        for result in results
-        if result.check.stage in open_stages
-        and result.status in (Status.SKIPPED, Status.CRASHED)
-        and (result.status is Status.CRASHED or not result.check.live)
-    ]
-    return tuple(dict.fromkeys(reasons))
+    codes: dict[str, list[str]] = {}
+    for result in results:
+        if result.check.stage in open_stages and unanswered(result):
+            codes.setdefault(f"{result.reason}", []).append(result.check.code)
+    return tuple(Unjudged(reason, tuple(dict.fromkeys(names))) for reason, names in codes.items())
 
 
 def _with_log_evidence(host: Host, findings: list[Finding]) -> list[Finding]:
@@ -193,4 +198,4 @@ def _named(services: list[Service], wanted: str | None) -> list[Service]:
 
 def _could_not_judge(checks: list[Check], reason: str) -> Diagnosis:
     results = tuple(Result(check, None, Status.SKIPPED, reason) for check in checks)
-    return Diagnosis(Verdict.UNKNOWN, (), (), (), (), results, (reason,))
+    return Diagnosis(Verdict.UNKNOWN, (), (), (), (), results, (Unjudged(reason),))

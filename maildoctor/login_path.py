@@ -66,11 +66,11 @@ def _state(stage: Stage, service: Service, results: list[Result]) -> State:
             if stops and (not finding.services or service.name in finding.services):
                 return State.BROKEN
     at_stage = [result for result in results if result.check.stage is stage]
-    if any(result.status is Status.CRASHED or _unanswered(result) for result in at_stage):
+    if any(unanswered(result) for result in at_stage):
         return State.UNKNOWN
     return State.OK
 
 
-def _unanswered(result: Result) -> bool:
-    """Tell whether a check was skipped for a reason other than that it only makes sense on a running host."""
-    return result.status is Status.SKIPPED and not result.check.live
+def unanswered(result: Result) -> bool:
+    """Tell whether a check could not look; what only a running host can answer is not missed elsewhere."""
+    return result.status is Status.CRASHED or (result.status is Status.SKIPPED and not result.check.live)

@@ -29,7 +29,7 @@ def document(diagnosis: Diagnosis, system: System) -> dict[str, Any]:
         "consequences": [_finding(each, system, present) for each in diagnosis.consequences],
         "information": [_finding(each, system, present) for each in diagnosis.information],
         "results": [_result(result) for result in diagnosis.results],
-        "unjudged": list(diagnosis.unjudged),
+        "unjudged": [{"reason": each.reason, "codes": list(each.codes)} for each in diagnosis.unjudged],
     }
 
 

@@ -55,7 +55,9 @@ def headline(diagnosis: Diagnosis) -> str:
     if diagnosis.verdict is Verdict.OFF:
         return "Nothing on this host offers SMTP AUTH, and nothing says that it should."
     if diagnosis.verdict is Verdict.UNKNOWN:
-        return f"Could not judge: {diagnosis.unjudged[0]}" if diagnosis.unjudged else "Could not judge."
+        return (
+            f"Could not judge: {diagnosis.unjudged[0].reason}" if diagnosis.unjudged else "Could not judge."
+        )
     if diagnosis.verdict is Verdict.HEALTHY:
         warned = ", but see the warning below" if diagnosis.root_causes else ""
         return f"Nothing stands in the way of a login on {_listed(names)}{warned}."
@@ -147,8 +149,8 @@ def _unjudged(diagnosis: Diagnosis) -> Iterator[Line]:
     if diagnosis.unjudged:
         yield []
         yield [("Could not be looked at:", "yellow")]
-        for reason in diagnosis.unjudged:
-            yield [(f"  {reason}", "")]
+        for each in diagnosis.unjudged:
+            yield [(f"  {each.reason}", ""), (f"  {', '.join(each.codes)}", "dim")]
 
 
 def _details(diagnosis: Diagnosis, system: System) -> Iterator[Line]:
