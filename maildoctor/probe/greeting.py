@@ -55,7 +55,7 @@ class Greeting:
     @property
     def client(self) -> Address:
         """Give the address from which the server sees us."""
-        return ip_address(self.talk.wire.local_address())
+        return ip_address(self.talk.wire.client)
 
     @property
     def talk(self) -> Session:

@@ -48,7 +48,7 @@ class Session(smtplib.SMTP):
         """Take the conversation up before the banner."""
         self.wire = wire
         self.transcript = transcript
-        super().__init__(local_hostname=_literal(wire.local_address()))
+        super().__init__(local_hostname=_literal(wire.client))
         self.sock = cast(socket.socket, wire)
 
     def banner(self) -> Reply:

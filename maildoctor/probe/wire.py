@@ -28,11 +28,13 @@ class Wire:
         self._transcript = transcript
         self._buffer = bytearray()
         self._received = 0
+        self.client = str(sock.getsockname()[0]).partition("%")[0]
+        """This end's address, without an IPv6 zone."""
         self.trouble: Trouble | None = None
 
     def start(self, deadline: float | None = None) -> None:
-        """Begin a phase: its time (``deadline`` seconds, or as usual) and its bytes count from here."""
-        self._clock.start(deadline)
+        """Begin a phase, of ``deadline`` seconds if that is less than usual; its bytes count from here."""
+        self._clock.start(min(deadline or self._clock.deadline, self._clock.deadline))
         self._received = 0
 
     def makefile(self, mode: str) -> "Wire":
@@ -80,10 +82,6 @@ class Wire:
             raise _tls_trouble(error, self._clock) from None
         self._socket = secured
         return secured
-
-    def local_address(self) -> str:
-        """Give this end's address, without an IPv6 zone."""
-        return str(self._socket.getsockname()[0]).partition("%")[0]
 
     def close(self) -> None:
         """Close; any number of times."""

@@ -11,6 +11,7 @@ from pathlib import Path
 Script = Callable[["Talk"], None]
 EHLO = ("250-mail.example.com", "250-STARTTLS", "250 AUTH PLAIN LOGIN")
 EHLO_TLS = ("250-mail.example.com", "250 AUTH PLAIN LOGIN")
+REFUSED = "535 5.7.8 Error: authentication failed: authentication failure"
 
 
 class Talk:
@@ -127,3 +128,35 @@ def serving(script: Script, context: ssl.SSLContext) -> Iterator[Server]:
         yield server
     finally:
         server.close()
+
+
+def polite(step: str = "", misbehave: Script | None = None, auth: str = REFUSED) -> Script:
+    """Give a well-behaved server with STARTTLS that, at ``step``, does something else instead.
+
+    Steps, in their order: banner, ehlo, starttls, handshake, ehlo-tls, auth, mail, rcpt, rset, quit. ``auth``
+    is the answer to AUTH PLAIN.
+    """
+
+    def at(name: str, talk: Talk) -> bool:
+        if name == step and misbehave is not None:
+            misbehave(talk)
+            raise ConnectionError
+        return True
+
+    def script(talk: Talk) -> None:
+        at("banner", talk)
+        talk.say("220 mail.example.com ESMTP Postfix")
+        while True:
+            command = talk.hear().split(" ")[0].lower()
+            secured = isinstance(talk.sock, ssl.SSLSocket)
+            at("ehlo-tls" if secured and command == "ehlo" else command, talk)
+            if command == "starttls":
+                talk.say("220 2.0.0 Ready to start TLS")
+                at("handshake", talk)
+                talk.secure()
+            elif command == "ehlo":
+                talk.say("250-mail.example.com", "250 AUTH PLAIN" if secured else "250 STARTTLS")
+            else:
+                talk.say({"auth": auth, "quit": "221 2.0.0 Bye"}.get(command, "250 2.0.0 Ok"))
+
+    return script
