@@ -1,0 +1,72 @@
+"""What the checks of sasldb2 share: where it is looked for, as evidence, and how it gets into a chroot."""
+
+import os
+from collections.abc import Iterable
+
+from maildoctor.debian.accounts import account, group_name, user_name
+from maildoctor.finding import Evidence, Impact
+from maildoctor.host import CannotLook, Host, Missing
+from maildoctor.postfix.service import Service
+from maildoctor.remedy import Action, HardLink, MakeDirectory, MoveFile, Option, Remedy, SymbolicLink
+from maildoctor.sasl.sasldb import Database, Place, alone
+
+MOST_NAMED = 5
+"""Names that a finding lists before it says how many more there are."""
+
+
+def impact(host: Host, service: Service) -> Impact:
+    """Give what it costs that sasldb2 cannot be used."""
+    return Impact.ALL_LOGINS if alone(host, service) else Impact.SOME_LOGINS
+
+
+def where_evidence(where: Place) -> tuple[Evidence, ...]:
+    """Say what makes smtpd look there: smtpd.conf, the chroot."""
+    said = (Evidence.at(where.source, f"sasldb_path: {where.path}"),) if where.source else ()
+    return (*said, Evidence("chroot", where.root)) if where.root != "/" else said
+
+
+def named(names: Iterable[object]) -> str:
+    """List names, the first few of them."""
+    listed = [str(name) for name in names]
+    more = len(listed) - MOST_NAMED
+    return ", ".join(listed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def postfix_group(host: Host) -> str:
+    """Give the name of the group that a user postfix has by itself."""
+    user = account(host, "postfix")
+    return group_name(host, user.gid) if user else "postfix"
+
+
+def owner_and_group(host: Host, status: os.stat_result) -> tuple[str, str]:
+    """Give the names to hand on to chown(1)."""
+    return user_name(host, status.st_uid), group_name(host, status.st_gid)
+
+
+def link_into(host: Host, there: Database, where: Place) -> Remedy:
+    """Make the chroot's name a second one of the file, or move the file where a hard link cannot lead."""
+    directory = where.on_host.rpartition("/")[0]
+    actions: list[Action] = [] if _is_there(host, directory) else [MakeDirectory(directory)]
+    if _same_device(host, there, directory):
+        return Remedy.safe(*actions, HardLink(there.path, where.on_host))
+    moved = (*actions, MoveFile(there.path, where.on_host), SymbolicLink(where.on_host, there.path))
+    meaning = (
+        "The file moves into the chroot, and a symbolic link takes its place: they are two file systems."
+    )
+    return Remedy.choice(Option("move-into-chroot", meaning, moved))
+
+
+def _is_there(host: Host, path: str) -> bool:
+    try:
+        return host.exists(path)
+    except CannotLook:
+        return True
+
+
+def _same_device(host: Host, there: Database, directory: str) -> bool:
+    while directory:
+        try:
+            return host.stat(directory).st_dev == there.status.st_dev
+        except Missing:
+            directory = directory.rpartition("/")[0]
+    return host.stat("/").st_dev == there.status.st_dev
