@@ -5,20 +5,27 @@ the oldest version in full, then what each later one changed (null: the paramete
 """
 
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 
 from maildoctor.debian.packages import postfix_version
 from maildoctor.host import CannotLook, Host
+from maildoctor.source import Sourced
 
 NEWEST = (3, 10)
 """Assumed where not even the package's version is known."""
 
 
-def defaults(host: Host) -> dict[str, str]:
-    """Give the defaults of the host's Postfix, unexpanded, and what it works out from the host's name."""
+def defaults(host: Host, written: Mapping[str, Sourced[str]]) -> dict[str, str]:
+    """Give the defaults of the host's Postfix, unexpanded, and what it works out from the host's name.
+
+    ``written`` is what main.cf sets: mydomain follows from a myhostname that stands there.
+    """
     version = postfix_version(host) or NEWEST
-    said = {"mail_version": ".".join(map(str, version))}
-    return of_version(version) | said | _from_host_name(host)
+    name = host_name(host)
+    domain = written.get("myhostname", Sourced(name)).value.partition(".")[2]
+    said = {"mail_version": ".".join(map(str, version)), "myhostname": name}
+    return of_version(version) | said | {"mydomain": domain or "localdomain"}
 
 
 def of_version(version: tuple[int, ...]) -> dict[str, str]:
@@ -36,13 +43,11 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def _from_host_name(host: Host) -> dict[str, str]:
-    """Work out myhostname and mydomain as postconf(5) says, from /etc/hostname."""
+def host_name(host: Host) -> str:
+    """Give myhostname's default, from /etc/hostname; without a dot it gets ``.localdomain``: postconf(5)."""
     try:
         name = host.text("/etc/hostname").strip()
     except CannotLook:
         name = ""
     name = name or "localhost"
-    if "." not in name:
-        return {"myhostname": f"{name}.localdomain", "mydomain": "localdomain"}
-    return {"myhostname": name, "mydomain": name.partition(".")[2]}
+    return name if "." in name else f"{name}.localdomain"

@@ -79,16 +79,16 @@ def parameters(host: Host) -> dict[str, Sourced[str]]:
     Raises what ``main`` raises where main.cf cannot be read.
     """
     written = main(host).parameters
-    known = {name: Sourced(value) for name, value in _unwritten(host).items()}
+    known = {name: Sourced(value) for name, value in _unwritten(host, written).items()}
     return known | written
 
 
-def _unwritten(host: Host) -> dict[str, str]:
+def _unwritten(host: Host, written: dict[str, Sourced[str]]) -> dict[str, str]:
     try:
         answer = postconf(host)
     except CannotLook:
-        return defaults.defaults(host)
-    return defaults.defaults(host) if answer.failure else answer.parameters
+        return defaults.defaults(host, written)
+    return defaults.defaults(host, written) if answer.failure else answer.parameters
 
 
 @fact
