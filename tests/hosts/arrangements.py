@@ -1,0 +1,208 @@
+"""Arrangements: ways to set up a mail server that work, each as an admin would do it.
+
+A fault test starts from one of these by its name, so a name, once given, stays.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.hosts import smtp
+from tests.hosts.machine import Host
+
+ADMIN = (Path(__file__).parent / "admin.sh").read_text()
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """A working host: how it is set up, and how a client logs in there (`port` is None if nobody should)."""
+
+    setup: str
+    port: int | None = 587
+    tls: smtp.Tls = "none"
+    mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
+    releases: tuple[str, ...] = ("bookworm", "trixie")
+
+    def login(self, host: Host, mechanism: str = "PLAIN", password: str = "correct horse") -> smtp.Session:
+        """Log in as user hoge, the way this arrangement means it."""
+        assert self.port, "nobody is meant to log in here"
+        return smtp.login(host, "hoge", password, port=self.port, mechanism=mechanism, tls=self.tls)
+
+
+def arrange(host: Host, name: str) -> Arrangement:
+    """Set the host up, restart Postfix, and wait until it greets; says how to log in."""
+    arrangement = ARRANGEMENTS[name]
+    host.sh(f"{ADMIN}\ndiscard_outgoing_mail\n{arrangement.setup}\nsystemctl restart postfix")
+    if arrangement.port and arrangement.tls != "implicit":
+        smtp.wait_for_banner(host, arrangement.port)
+    return arrangement
+
+
+@contextmanager
+def arranged(release: str, name: str) -> Iterator[Host]:
+    """A booted host of that release in that arrangement."""
+    with Host(release) as host:
+        arrange(host, name)
+        yield host
+
+
+CRAM = ("PLAIN", "LOGIN", "CRAM-MD5")
+
+ARRANGEMENTS = {
+    "stock": Arrangement("", port=None),
+    # It logs in to its provider, and nobody logs in to it.
+    "satellite": Arrangement(
+        """
+        postconf -e 'relayhost = [smtp.example.net]:587' smtp_sasl_auth_enable=yes \\
+            smtp_sasl_password_maps=hash:/etc/postfix/sasl_passwd smtp_sasl_security_options=noanonymous \\
+            smtp_tls_security_level=encrypt inet_interfaces=loopback-only
+        (umask 077; echo '[smtp.example.net]:587 hoge:secret' > /etc/postfix/sasl_passwd)
+        postmap /etc/postfix/sasl_passwd
+        """,
+        port=None,
+    ),
+    "saslauthd-chroot": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot pam
+        submission y
+        """
+    ),
+    "saslauthd": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        adduser --quiet postfix sasl
+        saslauthd pam /var/run/saslauthd
+        submission n
+        """
+    ),
+    "saslauthd-bind-mount": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_mounted_into_chroot
+        submission y
+        """
+    ),
+    "saslauthd-shadow": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot shadow
+        submission y
+        """
+    ),
+    "saslauthd-sasldb": Arrangement(
+        """
+        sasldb_user hoge
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot sasldb
+        submission y smtpd_sasl_local_domain=mail.example.com
+        """
+    ),
+    "sasldb-chroot": Arrangement(
+        """
+        sasldb_user hoge
+        sasldb_for_postfix
+        mkdir -p $queue/etc
+        ln /etc/sasldb2 $queue/etc/sasldb2
+        auxprop_smtpd_conf
+        submission y
+        """,
+        mechanisms=CRAM,
+    ),
+    "sasldb": Arrangement(
+        """
+        sasldb_user hoge
+        sasldb_for_postfix
+        auxprop_smtpd_conf
+        submission n
+        """,
+        mechanisms=CRAM,
+    ),
+    # The arrangement of Debian's own package tests; it also works where /var is a file system of its own.
+    "sasldb-symlink-into-chroot": Arrangement(
+        """
+        sasldb_user hoge
+        dpkg-statoverride --remove /etc/sasldb2
+        mkdir -p $queue/etc
+        mv /etc/sasldb2 $queue/etc/sasldb2
+        dpkg-statoverride --update --add root postfix 640 $queue/etc/sasldb2
+        ln -s $queue/etc/sasldb2 /etc/sasldb2
+        auxprop_smtpd_conf
+        submission y
+        """,
+        mechanisms=CRAM,
+    ),
+    "dovecot": Arrangement(
+        """
+        mail_user
+        dovecot_auth
+        postconf -e smtpd_sasl_auth_enable=yes smtpd_sasl_type=dovecot smtpd_sasl_path=private/auth
+        service submission y
+        """
+    ),
+    "dovecot-submission-only": Arrangement(
+        """
+        mail_user
+        dovecot_auth
+        submission y smtpd_sasl_type=dovecot smtpd_sasl_path=private/auth
+        """
+    ),
+    "submission-tls": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot pam
+        uncomment_service submission
+        """,
+        tls="starttls",
+    ),
+    "submissions-465": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot pam
+        uncomment_service submissions
+        """,
+        port=465,
+        tls="implicit",
+    ),
+    "auth-on-25": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot pam
+        postconf -e smtpd_sasl_auth_enable=yes
+        """,
+        port=25,
+    ),
+    "main-cf-auth": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot pam
+        postconf -e smtpd_sasl_auth_enable=yes
+        postconf -P smtp/inet/smtpd_sasl_auth_enable=no
+        service submission y
+        """
+    ),
+    # saslauthd knows PLAIN and LOGIN alone; CRAM-MD5 finds its passwords in sasldb2.
+    "multi-verifier": Arrangement(
+        """
+        mail_user
+        sasldb_user hoge
+        sasldb_for_postfix
+        mkdir -p $queue/etc
+        ln /etc/sasldb2 $queue/etc/sasldb2
+        smtpd_conf 'pwcheck_method: saslauthd auxprop' 'auxprop_plugin: sasldb' \\
+            'mech_list: PLAIN LOGIN CRAM-MD5'
+        saslauthd_in_chroot pam
+        submission y
+        """,
+        mechanisms=CRAM,
+    ),
+}
