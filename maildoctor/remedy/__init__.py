@@ -1,31 +1,33 @@
 """Remedies: actions as data. A remedy knows no check; a check never edits."""
 
-from maildoctor.remedy.action import (
-    Action,
-    AddService,
-    AddUserToGroup,
+from maildoctor.remedy.account_action import AddUserToGroup, SetSaslPassword, StatOverride
+from maildoctor.remedy.action import Action
+from maildoctor.remedy.file_action import (
     ChangeOwner,
-    EnableUnit,
     HardLink,
-    InstallPackages,
     MakeDirectory,
     MoveFile,
-    ReloadUnit,
-    RemoveParameter,
-    RemoveServiceOption,
-    RestartUnit,
     SetLine,
-    SetParameter,
-    SetSaslPassword,
-    SetServiceField,
-    SetServiceOption,
-    StartUnit,
-    StatOverride,
     SymbolicLink,
-    UnitDropIn,
     WriteFile,
 )
+from maildoctor.remedy.postfix_action import (
+    AddService,
+    RemoveParameter,
+    RemoveServiceOption,
+    SetParameter,
+    SetServiceField,
+    SetServiceOption,
+)
 from maildoctor.remedy.remedy import Option, Remedy, Safety
+from maildoctor.remedy.service_action import (
+    EnableUnit,
+    InstallPackages,
+    ReloadUnit,
+    RestartUnit,
+    StartUnit,
+    UnitDropIn,
+)
 from maildoctor.remedy.system import System
 
 __all__ = [

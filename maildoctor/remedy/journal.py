@@ -1,0 +1,269 @@
+"""What a repair was about to do, on disk and synced before it does it.
+
+Under /var/lib/maildoctor, for root alone, each run is a directory: ``journal`` holds lines of JSON, each
+written and synced before the change that it announces; ``contents`` holds the old files one after another.
+A last line that was cut off announces nothing that was done, and is passed over.
+"""
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from maildoctor.remedy.path_state import PathState
+from maildoctor.remedy.restoring import forget_kept
+from maildoctor.remedy.site import Site
+from maildoctor.remedy.thing import Snapshot, Thing
+from maildoctor.remedy.trouble import RepairFailed
+
+STATE = "/var/lib/maildoctor"
+RUNS = f"{STATE}/runs"
+RUNS_KEPT = 100
+NAME = re.compile(r"\d{8}-\d{6}(-\d+)?")
+
+
+class Status(StrEnum):
+    """How a run stands."""
+
+    DONE = "done"
+    INTERRUPTED = "interrupted"
+    """It neither ended nor was taken back: killed, or the power went."""
+    TAKEN_BACK = "taken back"
+    """By itself, since it failed or did not help."""
+    UNDONE = "undone"
+    """By the admin."""
+    DAMAGED = "damaged"
+    """Its journal cannot be read."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One run, as its journal tells."""
+
+    id: str
+    time: float = 0.0
+    causes: list[dict[str, str]] = field(default_factory=list)
+    """Each with ``code`` and ``summary``."""
+    commands: list[str] = field(default_factory=list)
+    """Of the actions that were begun, in order."""
+    before: dict[Thing, Snapshot] = field(default_factory=dict)
+    after: dict[Thing, Snapshot] = field(default_factory=dict)
+    begun: set[Thing] = field(default_factory=set)
+    """What the actions that were begun touch; only this needs to be brought back."""
+    planned: dict[str, PathState] = field(default_factory=dict)
+    """What the action that was begun last would make of its files."""
+    doing: frozenset[Thing] = frozenset()
+    """What the action that was begun last, and did not end, touches."""
+    status: Status = Status.INTERRUPTED
+    undoing: bool = False
+    """Whether bringing back was begun and did not end."""
+
+    def begin(self, touched: Iterable[Thing], planned: dict[str, PathState]) -> None:
+        """Take down that an action begins."""
+        self.doing, self.planned = frozenset(touched), planned
+        self.begun |= self.doing
+
+    def finish(self, left: Mapping[Thing, Snapshot]) -> None:
+        """Take down that it ended, and what it ``left``."""
+        self.after |= left
+        self.doing, self.planned = frozenset(), {}
+
+    def reset(self) -> None:
+        """Take down that all is brought back."""
+        self.after, self.doing, self.planned, self.undoing = {}, frozenset(), {}, False
+        self.begun.clear()
+        self.commands.clear()
+
+
+class Journal:
+    """The journal of one run."""
+
+    def __init__(self, site: Site, name: str) -> None:
+        """Open the journal of the run ``name``. Raises RepairFailed."""
+        self.site = site
+        self.name = name
+        self.directory = f"{site.root}{RUNS}/{name}"
+
+    @classmethod
+    def begin(cls, site: Site, causes: Sequence[dict[str, str]]) -> "Journal":
+        """Begin a run; ``causes`` are the findings that it is to mend. Raises RepairFailed."""
+        try:
+            make_state_directory(site)
+            _forget_oldest(site)
+            journal = cls(site, _free_name(site))
+            os.mkdir(journal.directory, 0o700)
+            journal.write("begin", time=time.time(), causes=list(causes))
+            _sync_directory(f"{site.root}{RUNS}")
+        except OSError as error:
+            raise RepairFailed.at(STATE, error) from error
+        return journal
+
+    def write(self, event: str, **values: Any) -> None:
+        """Add a line and wait until it is on disk. Raises OSError."""
+        # The newline in front ends a line that a killed run cut off.
+        line = b"\n" + json.dumps({"event": event, **values}).encode() + b"\n"
+        path = f"{self.directory}/journal"
+        new = not os.path.exists(path)
+        _append(path, line)
+        if new:
+            _sync_directory(self.directory)
+
+    def snapshot(self, event: str, seen: dict[Thing, Snapshot], **values: Any) -> None:
+        """Write what things were, or have become. Raises OSError."""
+        things = [[thing.dump(), snapshot.dump(self)] for thing, snapshot in seen.items()]
+        self.write(event, things=things, **values)
+
+    def store(self, content: bytes) -> list[int]:
+        """Keep the content of a file; give its offset and length."""
+        if not content:
+            return [0, 0]
+        end = _append(f"{self.directory}/contents", content)
+        return [end - len(content), len(content)]
+
+    def load(self, place: list[int]) -> bytes:
+        """Give what ``store`` kept."""
+        offset, length = place
+        if not length:
+            return b""
+        with open(f"{self.directory}/contents", "rb") as stream:
+            return os.pread(stream.fileno(), length, offset)
+
+    def read(self, *, whole: bool = True) -> Record:
+        """Tell what the run did; the old files only with ``whole``, and only while undo may need them."""
+        record = Record(self.name)
+        try:
+            events = list(self._events())
+            ends = [event["status"] for event in events if event["event"] == "end"]
+            gone = bool(ends) and ends[-1] in (Status.UNDONE, Status.TAKEN_BACK)
+            reader = _Reader(record, self if whole and not gone else None)
+            for event in events:
+                reader.take(event)
+        except (OSError, KeyError, TypeError, ValueError, RepairFailed):
+            record.status = Status.DAMAGED
+        return record
+
+    def forget_contents(self, record: Record) -> None:
+        """Let go of the old files, which may hold secrets, when nothing can need them any more."""
+        for snapshot in record.before.values():
+            forget_kept(self.site, snapshot.paths.values())
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.directory}/contents")
+
+    def _events(self) -> Iterator[dict[str, Any]]:
+        with open(f"{self.directory}/journal", "rb") as stream:
+            for line in stream:
+                with contextlib.suppress(ValueError):
+                    yield json.loads(line)
+
+
+class _Reader:
+    """Turns events into a record, one after another."""
+
+    def __init__(self, record: Record, journal: Journal | None) -> None:
+        self.record = record
+        self.journal = journal
+
+    def take(self, event: dict[str, Any]) -> None:
+        record = self.record
+        match event["event"]:
+            case "begin":
+                record.time, record.causes = event["time"], event["causes"]
+            case "before":
+                record.before = record.before | {
+                    thing: seen for thing, seen in self._things(event).items() if thing not in record.before
+                }
+            case "doing":
+                record.commands.append(event["command"])
+                things = self._things(event)
+                record.begin(things, {p: s for each in things.values() for p, s in each.paths.items()})
+            case "did":
+                record.finish(self._things(event))
+            case "taken-back":
+                record.reset()
+            case "undo":
+                record.status, record.undoing = Status.INTERRUPTED, True
+            case "end":
+                record.status = Status(event["status"])
+
+    def _things(self, event: dict[str, Any]) -> dict[Thing, Snapshot]:
+        if self.journal is None:
+            return {}
+        return {Thing.revive(thing): Snapshot.revive(seen, self.journal) for thing, seen in event["things"]}
+
+
+def make_state_directory(site: Site) -> None:
+    """Make /var/lib/maildoctor for root alone. Raises OSError, and RepairFailed where it is not root's."""
+    for path in (STATE, RUNS):
+        here = f"{site.root}{path}"
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(here, 0o700)
+        status = os.lstat(here)
+        if os.path.islink(here) or status.st_uid != os.geteuid():
+            raise RepairFailed(f"{path}: is not a directory of root's own")
+        if status.st_mode & 0o077:
+            os.chmod(here, 0o700)
+
+
+def records(site: Site) -> list[Record]:
+    """Give all runs that did anything, the latest first, without their old files.
+
+    Raises RepairFailed where the runs cannot be listed (not root).
+    """
+    begun = (name for name in reversed(_names(site)) if os.path.exists(f"{site.root}{RUNS}/{name}/journal"))
+    return [Journal(site, name).read(whole=False) for name in begun]
+
+
+def _names(site: Site) -> list[str]:
+    try:
+        names = os.listdir(f"{site.root}{RUNS}")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RepairFailed.at(RUNS, error) from error
+    return sorted(name for name in names if NAME.fullmatch(name))
+
+
+def _free_name(site: Site) -> str:
+    second = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    taken = sum(name.startswith(second) for name in _names(site))
+    return f"{second}-{taken + 1}" if taken else second
+
+
+def _forget_oldest(site: Site) -> None:
+    import shutil
+
+    for name in _names(site)[:-RUNS_KEPT]:
+        if Journal(site, name).read(whole=False).status is not Status.INTERRUPTED:
+            shutil.rmtree(f"{site.root}{RUNS}/{name}")
+
+
+def _append(path: str, content: bytes) -> int:
+    """Add to a file, all or nothing, and sync it; give its new length."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        try:
+            written = 0
+            while written < len(content):
+                written += os.pwrite(descriptor, content[written:], end + written)
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, end)
+            raise
+        return end + len(content)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

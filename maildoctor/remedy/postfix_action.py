@@ -1,0 +1,170 @@
+"""Changes to main.cf and master.cf, made by postconf(1) on a copy that is put in place when it is valid."""
+
+import os
+from dataclasses import dataclass
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from maildoctor.remedy.action import Edit, FileAction, edit
+from maildoctor.remedy.system import System
+
+if TYPE_CHECKING:
+    from maildoctor.remedy.site import Site
+
+MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
+
+
+class PostfixAction(FileAction):
+    """A call of postconf on main.cf or, with an option of its own, master.cf."""
+
+    __slots__ = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Give postconf's words."""
+        raise NotImplementedError
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Give the file that postconf writes."""
+        return (MAIN if self.options[0] in ("-e", "-X") else MASTER,)
+
+    def by_hand(self) -> str:
+        """Say what to do in master.cf where postconf cannot."""
+        return ""
+
+    def command(self, system: System) -> str:
+        """Give the postconf(1) call, or what to write in master.cf by hand."""
+        if self.paths == (MASTER,) and not system.edits_master:
+            return f"# in {MASTER}, {self.by_hand()}"
+        return f"postconf {self.options[0]} {quote(self.options[1])}"
+
+    def edits(self, site: "Site") -> tuple[Edit, ...]:
+        """Let postconf edit a copy, and check the copy."""
+        path = self.paths[0]
+        return edit(site, path, _candidate(site, path, self.options))
+
+
+def _candidate(site: "Site", path: str, options: tuple[str, ...]) -> bytes:
+    import tempfile
+
+    from maildoctor.remedy.trouble import RepairFailed
+
+    if path == MASTER and not site.system.edits_master:
+        raise RepairFailed("this Postfix's postconf cannot edit master.cf (2.11 and later can)")
+    with tempfile.TemporaryDirectory(prefix="maildoctor-") as directory:
+        for name in (MAIN, MASTER):
+            content = site.read(name)
+            if content is not None:
+                _copy(directory, name, content)
+        valid = _is_valid(site, directory)
+        site.run("postconf", "-c", directory, *options)
+        if valid and not _is_valid(site, directory):
+            raise RepairFailed(f"postconf {options[0]} {options[1]!r} would make {path} invalid")
+        with open(os.path.join(directory, os.path.basename(path)), "rb") as stream:
+            return stream.read()
+
+
+def _copy(directory: str, path: str, content: bytes) -> None:
+    with open(os.path.join(directory, os.path.basename(path)), "wb") as stream:
+        stream.write(content)
+
+
+def _is_valid(site: "Site", directory: str) -> bool:
+    # "postfix check" would write; these two read all of main.cf and of master.cf.
+    return all(site.ask("postconf", "-c", directory, option)[0] == 0 for option in ("-n", "-M"))
+
+
+@dataclass(frozen=True, slots=True)
+class SetParameter(PostfixAction):
+    """Set a main.cf parameter; ``value`` is on one line."""
+
+    name: str
+    value: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Give postconf's words."""
+        return "-e", f"{self.name} = {self.value}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveParameter(PostfixAction):
+    """Take a parameter out of main.cf, so that Postfix's default holds again (postconf -X, since 2.10)."""
+
+    name: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Give postconf's words."""
+        return "-X", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class SetServiceOption(PostfixAction):
+    """Set ``-o name=value`` of a master.cf service such as ``submission/inet``."""
+
+    service: str
+    name: str
+    value: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Give postconf's words."""
+        return "-P", f"{self.service}/{self.name}={self.value}"
+
+    def by_hand(self) -> str:
+        """Say what to write below the service."""
+        return f"below {self.service}: -o {self.name}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveServiceOption(PostfixAction):
+    """Remove ``-o name=...`` from a master.cf service such as ``submission/inet``."""
+
+    service: str
+    name: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Give postconf's words."""
+        return "-PX", f"{self.service}/{self.name}"
+
+    def by_hand(self) -> str:
+        """Say what to take out."""
+        return f"below {self.service}: remove -o {self.name}=..."
+
+
+@dataclass(frozen=True, slots=True)
+class SetServiceField(PostfixAction):
+    """Set a column of a master.cf service: ``chroot``, ``command``, ``maxproc`` and so on (postconf -F)."""
+
+    service: str
+    field: str
+    value: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Give postconf's words."""
+        return "-F", f"{self.service}/{self.field}={self.value}"
+
+    def by_hand(self) -> str:
+        """Say which column to set."""
+        return f"{self.service}: set the column {self.field} to {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class AddService(PostfixAction):
+    """Add a service to master.cf; ``entry`` is its line, such as ``submission inet n - y - - smtpd``."""
+
+    service: str
+    entry: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Give postconf's words."""
+        return "-M", f"{self.service}={self.entry}"
+
+    def by_hand(self) -> str:
+        """Say which line to add."""
+        return f"add: {self.entry}"

@@ -1,0 +1,101 @@
+"""Whether services run, and which packages are installed: things that no file alone brings back."""
+
+from dataclasses import dataclass
+
+from maildoctor.remedy.site import Site
+from maildoctor.remedy.thing import Snapshot, Thing
+
+STEER_SECONDS = 45.0
+"""systemd itself gives a service 90 s; an admin at the keyboard is not kept that long."""
+APT_SECONDS = 600.0
+POSTFIX_INSTANCE = "postfix@-.service"
+"""The real service where ``postfix.service`` is a dummy: Debian 12 and before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit(Thing):
+    """Whether a service runs; ``name`` is such as ``postfix`` or ``saslauthd``.
+
+    Restoring has two halves, before and after the files are brought back.
+    """
+
+    name: str
+
+    def capture(self, site: Site) -> Snapshot:
+        """Ask which of its units are active."""
+        return Snapshot({}, {unit: is_active(site, unit) for unit in units(site, self.name)})
+
+    def quiet(self, site: Site, before: Snapshot) -> None:
+        """Stop what did not run, and what must start afresh with its old files.
+
+        Not Postfix where it ran before: it would not come back with a broken configuration, which the one
+        that runs survives.
+        """
+        for unit, active in reversed(list(before.facts.items())):
+            if not (active and self.name == "postfix") and is_active(site, unit):
+                steer(site, "stop", unit)
+
+    def restore(self, site: Site, before: Snapshot) -> None:
+        """Start what ran before; let Postfix read its files again."""
+        for unit, active in before.facts.items():
+            if active and not is_active(site, unit):
+                steer(site, "start", unit)
+            elif active and self.name == "postfix":
+                steer(site, "reload", unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Packages(Thing):
+    """The packages that installing ``names`` brings along."""
+
+    names: tuple[str, ...]
+
+    def capture(self, site: Site) -> Snapshot:
+        """Ask dpkg which packages it knows in any state."""
+        return Snapshot({}, {"known": sorted(known_packages(site))})
+
+    def restore(self, site: Site, before: Snapshot) -> None:
+        """Purge what was not there before."""
+        added = sorted(known_packages(site) - set(before.facts["known"]))
+        if added:
+            site.run("dpkg", "--configure", "-a", "--force-confold", seconds=APT_SECONDS)
+            site.run("apt-get", "-y", "-q", "purge", *added, seconds=APT_SECONDS)
+
+
+def units(site: Site, name: str) -> tuple[str, ...]:
+    """Give the units that make up a service; without systemd its own name."""
+    if not site.system.systemd:
+        return (name,)
+    name = name.removesuffix(".service")
+    if name == "postfix" and has_instances(site):
+        return ("postfix.service", POSTFIX_INSTANCE)
+    return (f"{name}.service",)
+
+
+def has_instances(site: Site) -> bool:
+    """Tell whether Postfix's service is a template, as on Debian 12."""
+    return any(site.exists(f"{place}/systemd/system/postfix@.service") for place in ("/lib", "/usr/lib"))
+
+
+def is_active(site: Site, unit: str) -> bool:
+    """Tell whether a service runs, or at least is not stopped. Raises RepairFailed if nobody answers."""
+    if site.system.systemd:
+        return site.ask("systemctl", "is-active", "--quiet", unit)[0] == 0
+    return site.ask("service", unit, "status")[0] == 0
+
+
+def steer(site: Site, verb: str, *names: str) -> None:
+    """Start, stop, restart or reload. Raises RepairFailed if that fails or takes too long."""
+    if site.system.systemd:
+        site.run("systemctl", verb, *names, seconds=STEER_SECONDS)
+        return
+    for name in names:
+        # The daemon would inherit the lock and hold it for as long as it runs.
+        site.run("service", name, verb, seconds=STEER_SECONDS, daemon=True)
+
+
+def known_packages(site: Site) -> set[str]:
+    """Give the names of packages that are installed or have left files behind."""
+    answer = site.run("dpkg-query", "-W", "-f", "${db:Status-Status} ${binary:Package}\n")
+    words = (line.split() for line in answer.splitlines())
+    return {package for status, package in words if status != "not-installed"}
