@@ -10,12 +10,13 @@ from maildoctor.check import check
 from maildoctor.debian.accounts import account, groups
 from maildoctor.debian.ownership import owners, stat_evidence
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
-from maildoctor.host import Host
+from maildoctor.host import Host, Step
 from maildoctor.postfix.configuration import login_services
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import AddUserToGroup, ChangeOwner, Option, ReloadUnit, Remedy
 from maildoctor.sasl.sasldb import Database, Place, database, in_use, inside, outside, place
 from maildoctor.sasl.smtpd_conf import SASLDB_PATH
+from maildoctor_checks._directory import let_pass
 from maildoctor_checks._sasldb import impact, named, owner_and_group, postfix_group
 
 
@@ -75,9 +76,8 @@ def _attempt(access: Access, where: Place, root: str) -> Evidence:
 def _let_in(host: Host, path: str, status: os.stat_result) -> Remedy:
     """Find the least change that lets postfix in: a group rather than a mode, never others on the file."""
     owner, group = owner_and_group(host, status)
-    mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISDIR(status.st_mode):
-        return Remedy.safe(ChangeOwner(path, owner, group, mode | 0o001))
+        return Remedy.safe(let_pass(host, Step(path, status)))
     sharing = groups(host).get(group, (0, frozenset()))[1] - {"postfix"}
     if status.st_mode & 0o040 and group != "root" and sharing:
         member = Option(

@@ -43,10 +43,10 @@ def sasldb_stale_copy(host: Host, service: Service) -> Iterator[Finding]:
         also parts what was linked before.
     Start: sasldb-chroot
     Break:
+        saslpasswd2 -d -u mail.example.com hoge
         cp -p /etc/sasldb2 /etc/sasldb2.new
-        echo another-pass | saslpasswd2 -p -f /etc/sasldb2.new -u example.com late
-        saslpasswd2 -d -u example.com hoge
         mv /etc/sasldb2.new /etc/sasldb2
+        echo 'correct horse' | saslpasswd2 -p -c -u mail.example.com hoge
     Mend:
         ln -f /etc/sasldb2 /var/spool/postfix/etc/sasldb2
     Safety:

@@ -30,9 +30,9 @@ def sasldb_empty(host: Host, service: Service) -> Iterator[Finding]:
         must be added with saslpasswd2. If they are meant, another verifier must be named in smtpd.conf.
     Start: sasldb
     Break:
-        saslpasswd2 -d -u example.com hoge
+        saslpasswd2 -d -u mail.example.com hoge
     Mend:
-        echo correct-horse | saslpasswd2 -p -c -u example.com hoge
+        echo 'correct horse' | saslpasswd2 -p -c -u mail.example.com hoge
     Safety:
         Only the admin knows who should be in it.
     See: saslpasswd2(8)
@@ -73,11 +73,11 @@ def sasldb_arguments_swapped(host: Host, service: Service) -> Iterator[Finding]:
         It is saslpasswd2 -c -u DOMAIN USER: the domain belongs to -u, the user's name comes last.
     Start: sasldb
     Break:
-        saslpasswd2 -d -u example.com hoge
-        echo correct-horse | saslpasswd2 -p -c -u hoge example.com
+        saslpasswd2 -d -u mail.example.com hoge
+        echo 'correct horse' | saslpasswd2 -p -c -u hoge mail.example.com
     Mend:
-        saslpasswd2 -d -u hoge example.com
-        echo correct-horse | saslpasswd2 -p -c -u example.com hoge
+        saslpasswd2 -d -u hoge mail.example.com
+        echo 'correct horse' | saslpasswd2 -p -c -u mail.example.com hoge
     Safety:
         A choice: it adds the account that was plainly meant, and asks for its password. The useless one can
         be deleted with saslpasswd2 -d.
@@ -138,12 +138,9 @@ def sasldb_realm_mismatch(host: Host, service: Service) -> Iterator[Finding]:
     Start: sasldb
     Break:
         postconf -e smtpd_sasl_local_domain=example.net
-        saslpasswd2 -d -u example.com hoge
-        echo correct-horse | saslpasswd2 -p -c -u mail hoge
         postfix reload
     Mend:
-        postconf -e smtpd_sasl_local_domain=
-        echo correct-horse | saslpasswd2 -p -c -u example.com hoge
+        postconf -X smtpd_sasl_local_domain
         postfix reload
     Safety:
         A choice: with smtpd_sasl_local_domain set, names without "@" belong to that realm. Names with "@"

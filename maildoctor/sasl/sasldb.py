@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from maildoctor.fact import fact
 from maildoctor.host import Host, LinkLoop, Missing, NotRegular
 from maildoctor.postfix.service import Service
+from maildoctor.sasl.method import method
 from maildoctor.sasl.smtpd_conf import effective
 from maildoctor.source import Source
 
@@ -62,16 +63,12 @@ class Place:
 
 def in_use(host: Host, service: Service) -> bool:
     """Tell whether this service's passwords are verified from sasldb2, perhaps among others."""
-    if service.parameter("smtpd_sasl_type").value.strip() not in ("cyrus", ""):
-        return False
-    conf = effective(host, service)
-    plugins = conf.value("auxprop_plugin", "sasldb").value.lower().replace(",", " ").split()
-    return "auxprop" in conf.pwcheck_methods.value and "sasldb" in plugins
+    return method(host, service).uses("sasldb")
 
 
 def alone(host: Host, service: Service) -> bool:
     """Tell whether nothing but sasldb2 verifies this service's passwords."""
-    return effective(host, service).pwcheck_methods.value == ["auxprop"]
+    return method(host, service).only("sasldb")
 
 
 def place(host: Host, service: Service) -> Place:

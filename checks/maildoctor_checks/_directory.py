@@ -1,0 +1,20 @@
+"""The least change that lets postfix pass a directory."""
+
+import stat
+
+from maildoctor.debian.accounts import account, group_name, user_name
+from maildoctor.host import Host, Step
+from maildoctor.remedy import ChangeOwner
+
+
+def let_pass(host: Host, directory: Step) -> ChangeOwner:
+    """Add the one x that postfix lacks: the owner's, the group's or the others', as the kernel would ask."""
+    status, user = directory.status, account(host, "postfix")
+    bit = 0o001
+    if user and status.st_uid == user.uid:
+        bit = 0o100
+    elif user and status.st_gid in user.groups:
+        bit = 0o010
+    mode = stat.S_IMODE(status.st_mode) | bit
+    owner, group = user_name(host, status.st_uid), group_name(host, status.st_gid)
+    return ChangeOwner(directory.path, owner, group, mode)
