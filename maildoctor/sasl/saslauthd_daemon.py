@@ -1,0 +1,109 @@
+"""The saslauthd processes that run, and whether they are started at boot."""
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+
+from maildoctor.fact import fact
+from maildoctor.host import CannotLook, Host, Missing, NeedsLiveHost
+from maildoctor.sasl import saslauthd_arguments
+from maildoctor.sasl.saslauthd_arguments import Arguments
+from maildoctor.sasl.saslauthd_unit import NAME, unit
+
+BOOT_LINK = re.compile(r"S\d\dsaslauthd")
+STOPPED = ("T", "t", "D", "Z", "X")
+"""States of proc(5) in which a process answers nobody; D, waiting for a disk, may pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """All processes of one saslauthd: the workers share its command line."""
+
+    pids: tuple[int, ...]
+    words: tuple[str, ...]
+    arguments: Arguments
+    started: float
+    """In seconds of the epoch."""
+    states: str
+    """One letter a process, as in proc(5)."""
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether none of its processes can answer."""
+        return all(state in STOPPED for state in self.states)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """What systemctl(1) says of saslauthd, such as active and running, or activating and start."""
+
+    active: str
+    sub: str
+    result: str
+
+
+@fact
+def daemons(host: Host) -> tuple[Daemon, ...]:
+    """Give this host's saslauthds; those of its containers are left out. Raises NeedsLiveHost."""
+    if not host.live:
+        raise NeedsLiveHost("saslauthd's processes")
+    import psutil
+
+    alike: dict[tuple[str, ...], list[tuple[int, float]]] = {}
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] == "saslauthd" and _is_ours(process.pid):
+            with contextlib.suppress(psutil.Error):
+                words = tuple(process.cmdline()[1:])
+                alike.setdefault(words, []).append((process.pid, process.create_time()))
+    found = (_daemon(words, *zip(*same, strict=True)) for words, same in sorted(alike.items()))
+    return tuple(each for each in found if each.states.strip("ZX"))
+
+
+def _daemon(words: tuple[str, ...], pids: tuple[int, ...], started: tuple[float, ...]) -> Daemon:
+    states = "".join(map(_state, pids))
+    return Daemon(pids, words, saslauthd_arguments.parse(words), min(started), states)
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return True  # Without root nobody may look there, and the name must do.
+
+
+def _state(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return chr(file.read().rpartition(b")")[2].split()[0][0])
+    except (OSError, IndexError):
+        return "X"
+
+
+@fact
+def at_boot(host: Host) -> bool:
+    """Tell whether it is started at boot: a unit's ``wants`` link, or a start link of the init script."""
+    if unit(host) is not None:
+        base = "/etc/systemd/system"
+        wanting = [f"{base}/{name}" for name in _names(host, base) if name.endswith((".wants", ".requires"))]
+        return any(NAME in _names(host, directory) for directory in wanting)
+    levels = [f"/etc/rc{level}.d" for level in (2, 3, 4, 5)]
+    return any(BOOT_LINK.fullmatch(name) for level in levels for name in _names(host, level))
+
+
+def _names(host: Host, directory: str) -> list[str]:
+    try:
+        return host.names(directory)
+    except Missing:
+        return []
+
+
+@fact
+def unit_state(host: Host) -> UnitState | None:
+    """Ask systemd about saslauthd; None where it cannot be asked."""
+    try:
+        output = host.run("systemctl", "show", NAME, "--property=ActiveState,SubState,Result")
+    except CannotLook:
+        return None
+    values = dict(line.partition("=")[::2] for line in output.stdout.splitlines())
+    return UnitState(values.get("ActiveState", ""), values.get("SubState", ""), values.get("Result", ""))
