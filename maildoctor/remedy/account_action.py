@@ -40,10 +40,17 @@ class StatOverride(Action):
 
     def apply(self, site: "Site", edits: tuple[Edit, ...]) -> None:
         """Replace the override; dpkg-statoverride gives the path its owner and mode at once."""
+        from maildoctor.remedy.account import group_id, user_id
         from maildoctor.remedy.line_file import Override
+        from maildoctor.remedy.path_state import capture
 
         wanted = f"{self.owner} {self.group} {self.mode:o}"
-        if Override(self.path).capture(site).facts["line"]:
+        line = Override(self.path).capture(site).facts["line"]
+        present = capture(site, site.real(self.path), content=False)
+        access = (self.mode, user_id(site, self.owner), group_id(site, self.group))
+        if line == f"{wanted} {self.path}" and present.access[:3] == access:
+            return
+        if line:
             site.run("dpkg-statoverride", "--remove", self.path)
         site.run("dpkg-statoverride", "--update", "--add", *wanted.split(), self.path)
 

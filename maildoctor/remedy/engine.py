@@ -197,4 +197,5 @@ def _try(problems: list[str], action: Callable[..., object], *arguments: object)
     except RepairFailed as error:
         problems.append(str(error))
     except OSError as error:
-        problems.append(str(RepairFailed.at(error.filename or str(arguments[0]), error)))
+        place = getattr(getattr(action, "__self__", None), "path", None) or error.filename
+        problems.append(str(RepairFailed.at(str(place), error)))

@@ -114,9 +114,8 @@ class Matches(Thing):
             bring_back(site, path, state)
 
     def _matches(self, site: Site) -> list[str]:
-        # A set against an endless directory would help nobody: these are root's own.
-        found = sorted(glob.glob(self.pattern, root_dir=f"{site.root}/", recursive=False))
-        return [path if path.startswith("/") else f"/{path}" for path in found]
+        found = glob.glob(glob.escape(site.root) + self.pattern)
+        return sorted(path.removeprefix(site.root) for path in found)
 
 
 @dataclass(frozen=True, slots=True)
