@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 
 from maildoctor.probe.certificate import Certificate
 from maildoctor.probe.result import Outcome, Phase, ProbeResult, Step, Verdict
@@ -75,7 +76,7 @@ def _result(result: ProbeResult, now: datetime) -> Iterator[Line]:
             yield from _certificate(result.certificate, result.target.name, now)
     yield []
     yield [("Transcript", "bold")]
-    yield from (_said(line) for line in result.transcript)
+    yield from _transcript(result.transcript)
 
 
 def _phase(phase: Phase) -> Iterator[Line]:
@@ -110,6 +111,18 @@ def _complaints(certificate: Certificate, name: str | None, now: datetime) -> It
         yield "it is not valid yet: most clients refuse it"
     if name and not certificate.names_host(name):
         yield f"it was not made for {name}: clients that use this name refuse it"
+
+
+def _transcript(lines: tuple[Said, ...]) -> Iterator[Line]:
+    """Yield what was said; a long answer that the server has given before is folded into one line."""
+    known: set[tuple[Said, ...]] = set()
+    for who, group in groupby(lines, key=lambda line: line.who):
+        said = tuple(group)
+        if who is Who.SERVER and len(said) > 2 and said in known:
+            yield [(f"  S: {said[0].text} ... the same {len(said)} lines as before", "dim")]
+            continue
+        known.add(said)
+        yield from (_said(line) for line in said)
 
 
 def _said(line: Said) -> Line:

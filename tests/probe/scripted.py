@@ -155,7 +155,8 @@ def polite(step: str = "", misbehave: Script | None = None, auth: str = REFUSED)
                 at("handshake", talk)
                 talk.secure()
             elif command == "ehlo":
-                talk.say("250-mail.example.com", "250 AUTH PLAIN" if secured else "250 STARTTLS")
+                offer = "250 AUTH PLAIN" if secured else "250 STARTTLS"
+                talk.say("250-mail.example.com", "250-PIPELINING", offer)
             else:
                 talk.say({"auth": auth, "quit": "221 2.0.0 Bye"}.get(command, "250 2.0.0 Ok"))
 
