@@ -42,7 +42,7 @@ def restriction_unknown(host: Host, service: Service) -> Iterator[Finding]:
         or not.
     Start: saslauthd-chroot
     Break:
-        postconf -e smtpd_relay_restrictions=permit_mynetworks,permit_sasl_authentificated,reject_unauth_destination
+        postconf -e smtpd_relay_restrictions=permit_sasl_authentificated,reject_unauth_destination
         postfix reload
     Mend:
         postconf -e smtpd_relay_restrictions=permit_sasl_authenticated,reject_unauth_destination

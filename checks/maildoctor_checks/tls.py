@@ -1,0 +1,327 @@
+"""Offered: TLS, where a login needs it or a client asks for it."""
+
+from collections.abc import Iterator
+
+from maildoctor.check import check
+from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
+from maildoctor.host import Host
+from maildoctor.postfix import tls
+from maildoctor.postfix.service import Service
+from maildoctor.postfix.setting import assign, assign_here, evidence, proof
+from maildoctor.remedy import (
+    Action,
+    InstallPackages,
+    Option,
+    ReloadUnit,
+    Remedy,
+    RemoveServiceOption,
+    RestartUnit,
+    SetServiceOption,
+)
+
+LEVEL = "smtpd_tls_security_level"
+WRAPPER = "smtpd_tls_wrappermode"
+SNAKEOIL = "ssl-cert-snakeoil"
+
+
+@check(Stage.OFFERED)
+def tls_required_but_off(host: Host, service: Service) -> Iterator[Finding]:
+    """AUTH is only offered within TLS, and TLS is off.
+
+    What:
+        smtpd_tls_auth_only is yes while smtpd_tls_security_level is empty or none.
+    Why:
+        Without a level smtpd offers no STARTTLS, however good its certificate is; without TLS it offers no
+        AUTH. Clients see neither, and AUTH all the same gets "504 5.5.4 Encryption required".
+    Start: submission-tls
+    Break:
+        postconf -P submission/inet/smtpd_tls_security_level=none
+        postfix reload
+    Mend:
+        postconf -P submission/inet/smtpd_tls_security_level=encrypt
+        postfix reload
+    Safety:
+        Safe where the certificate can be loaded. Switching smtpd_tls_auth_only off instead would let
+        passwords cross the net in the clear, and is never proposed.
+    See: TLS_README, postconf(5)
+    """
+    policy = tls.policy(service)
+    if policy.used or not policy.login_needs_tls:
+        return
+    names = ("smtpd_tls_auth_only", LEVEL)
+    yield Finding(
+        summary="AUTH needs TLS, and TLS is off: clients are offered neither STARTTLS nor AUTH",
+        subject=LEVEL,
+        expected=f"{LEVEL} = may or encrypt",
+        found=service.parameter(LEVEL).value or "empty",
+        evidence=tuple(evidence(service, name) for name in names),
+        proof=proof(service, *names),
+        remedy=Remedy.safe(_switch_on(service), ReloadUnit("postfix")),
+    )
+
+
+def _switch_on(service: Service) -> Action:
+    if service.parameter(LEVEL).source is None:
+        return assign_here(service, LEVEL, "may")
+    return assign(service, LEVEL, "may")
+
+
+@check(Stage.OFFERED)
+def tls_certificate_missing(host: Host, service: Service) -> Iterator[Finding]:
+    """TLS is on, and there is no certificate that smtpd could load.
+
+    What:
+        smtpd_tls_cert_file (or smtpd_tls_chain_files, smtpd_tls_CAfile) is empty, names a file that is not
+        there, or one that holds no certificate.
+    Why:
+        smtpd still offers STARTTLS and then answers "454 4.7.0 TLS not available due to local problem". Where
+        AUTH needs TLS nobody can log in; on port 465 connections are dropped.
+    Start: submission-tls
+    Break:
+        postconf -e smtpd_tls_cert_file=/etc/ssl/certs/mail.pem
+        postfix reload
+    Mend:
+        postconf -e smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
+        postfix reload
+    Safety:
+        Only you know where the certificate is. Debian's package ssl-cert makes one that clients have to
+        accept by hand.
+    See: TLS_README
+    """
+    fault = _fault(host, service)
+    if fault and not fault.concerns_key:
+        yield _unusable(host, service, fault, "certificate")
+
+
+@check(Stage.OFFERED)
+def tls_key_unusable(host: Host, service: Service) -> Iterator[Finding]:
+    """The private key for TLS cannot be used.
+
+    What:
+        The file that smtpd_tls_key_file names is missing, empty, no key, protected by a passphrase, or the
+        key of another certificate.
+    Why:
+        smtpd still offers STARTTLS and then answers "454 4.7.0 TLS not available due to local problem". It
+        reads the key as root, so owner root and mode 0600 are right and no reason for this.
+    Start: submission-tls
+    Break:
+        openssl genrsa -out /etc/ssl/private/mail.key 2048
+        postconf -e smtpd_tls_key_file=/etc/ssl/private/mail.key
+        postfix reload
+    Mend:
+        postconf -e smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key
+        postfix reload
+    Safety:
+        Only you know which key belongs to the certificate.
+    See: TLS_README
+    """
+    fault = _fault(host, service)
+    if fault and fault.concerns_key:
+        yield _unusable(host, service, fault, "key")
+
+
+def _fault(host: Host, service: Service) -> tls.Fault | None:
+    policy = tls.policy(service)
+    return tls.fault(host, service) if policy.used or policy.login_needs_tls else None
+
+
+def _unusable(host: Host, service: Service, fault: tls.Fault, what: str) -> Finding:
+    needed = tls.policy(service).login_needs_tls
+    consequence = "so nobody can log in" if needed else "so clients that want TLS cannot log in"
+    shown = f"{fault.path} {fault.why}" if fault.path else fault.why
+    return Finding(
+        summary=f"TLS cannot be set up for lack of a {what} ({shown}), {consequence}",
+        subject=fault.path or fault.parameter,
+        impact=_cost(service, needed),
+        expected=f"a {what} that smtpd can load",
+        found=shown,
+        evidence=(
+            evidence(service, fault.parameter),
+            *([Evidence(fault.path, fault.why)] if fault.path else ()),
+        ),
+        proof=f"openssl {'pkey -noout' if what == 'key' else 'x509 -noout -subject'} -in {fault.path}"
+        if fault.path
+        else proof(service, fault.parameter),
+        remedy=_certificate_remedy(service, fault),
+    )
+
+
+def _cost(service: Service, needed: bool) -> Impact:
+    if service.port == 25 and tls.policy(service).required:
+        return Impact.INCOMING_MAIL
+    return Impact.ALL_LOGINS if needed else Impact.SOME_LOGINS
+
+
+def _certificate_remedy(service: Service, fault: tls.Fault) -> Remedy:
+    if SNAKEOIL in fault.path and "no such file" in fault.why:
+        made = Option(
+            "self-signed",
+            "ssl-cert makes a certificate and key that clients have to accept by hand",
+            (InstallPackages(("ssl-cert",)), ReloadUnit("postfix")),
+        )
+        return Remedy.choice(made)
+    return Remedy.manual(f"Set {fault.parameter} to the right file, or put it in its place; reload Postfix.")
+
+
+@check(Stage.OFFERED)
+def tls_certificate_expired(host: Host, service: Service) -> Iterator[Finding]:
+    """The certificate for TLS has expired, or is not valid yet.
+
+    What:
+        The first certificate in smtpd_tls_cert_file is outside its time.
+    Why:
+        smtpd uses it all the same, but mail clients warn their users or refuse to go on.
+    Start: submission-tls
+    Break:
+        openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=mail.example.com -days -1 \\
+            -keyout /etc/ssl/private/mail.key -out /etc/ssl/certs/mail.pem
+        postconf -e smtpd_tls_cert_file=/etc/ssl/certs/mail.pem smtpd_tls_key_file=/etc/ssl/private/mail.key
+        postfix reload
+    Mend:
+        postconf -e smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
+        postconf -e smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key
+        postfix reload
+    Safety:
+        Only whoever issued the certificate can renew it.
+    See: TLS_README
+    """
+    path = service.parameter("smtpd_tls_cert_file").value
+    if not path or not tls.policy(service).used or tls.fault(host, service):
+        return
+    if not (times := _validity(host, path)):
+        return
+    begin, end, now = times
+    if begin <= now <= end:
+        return
+    why = f"expired on {end}" if now > end else f"is not valid before {begin}"
+    yield Finding(
+        summary=f"the certificate {path} {why}",
+        subject=path,
+        severity=Severity.WARNING,
+        impact=Impact.SOME_LOGINS,
+        expected="a certificate that is valid today",
+        found=why,
+        evidence=(evidence(service, "smtpd_tls_cert_file"), Evidence(path, why)),
+        proof=f"openssl x509 -noout -dates -in {path}",
+        remedy=Remedy.manual(f"Renew the certificate in {path}, then reload Postfix."),
+    )
+
+
+def _validity(host: Host, path: str) -> tuple[str, str, str] | None:
+    """Give begin, end and now as ISO dates; None where the certificate cannot be read."""
+    import ssl
+    from datetime import UTC, datetime
+
+    from maildoctor.probe import certificate
+
+    first, end, _ = host.text(path).partition(ssl.PEM_FOOTER)
+    try:
+        found = certificate.read(ssl.PEM_cert_to_DER_cert(first[first.index(ssl.PEM_HEADER) :] + end))
+    except ValueError:
+        return None
+    times = (found.not_before, found.not_after, datetime.now(UTC)) if found else ()
+    return tuple(time.isoformat(" ", "minutes") for time in times) or None  # type: ignore[return-value]
+
+
+@check(Stage.OFFERED, everywhere=True, explains=("service-throttled", "service-not-listening"))
+def tls_level_unknown(host: Host, service: Service) -> Iterator[Finding]:
+    """smtpd_tls_security_level has a value that smtpd does not know.
+
+    What:
+        Something else than none, may or encrypt, such as yes.
+    Why:
+        smtpd ends at its start: "fatal: Invalid TLS level"; master throttles the service, and with the level
+        in main.cf incoming mail stops as well.
+    Start: submission-tls
+    Break:
+        postconf -P submission/inet/smtpd_tls_security_level=yes
+        postfix reload
+    Mend:
+        postconf -P submission/inet/smtpd_tls_security_level=encrypt
+        systemctl restart postfix
+    Safety:
+        Safe: may offers TLS to everybody and refuses nobody.
+    See: postconf(5)
+    """
+    level = service.parameter(LEVEL).value.strip().lower()
+    if not level or level in tls.LEVELS or service.flag(WRAPPER):
+        return
+    yield Finding(
+        summary=f"smtpd does not know the TLS level {level} and ends at its start",
+        subject=LEVEL,
+        impact=Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS,
+        expected="none, may or encrypt",
+        found=service.parameter(LEVEL).value,
+        evidence=(evidence(service, LEVEL),),
+        proof=proof(service, LEVEL),
+        remedy=Remedy.safe(assign(service, LEVEL, "may"), RestartUnit("postfix")),
+    )
+
+
+@check(Stage.OFFERED)
+def tls_wrappermode_missing(host: Host, service: Service) -> Iterator[Finding]:
+    """On port 465 smtpd waits for STARTTLS, while clients begin with TLS.
+
+    What:
+        The service on port 465 lacks smtpd_tls_wrappermode = yes.
+    Why:
+        On this port a client starts TLS with its first byte and waits for an answer in TLS (RFC 8314). smtpd
+        sends its greeting in the clear; the client reports a protocol error or hangs.
+    Start: submissions-465
+    Break:
+        postconf -PX submissions/inet/smtpd_tls_wrappermode
+        postfix reload
+    Mend:
+        postconf -P submissions/inet/smtpd_tls_wrappermode=yes
+        postfix reload
+    Safety:
+        Safe: the port is for nothing else.
+    See: TLS_README, RFC 8314
+    """
+    if service.port != 465 or service.flag(WRAPPER):
+        return
+    yield Finding(
+        summary="port 465 is for TLS from the first byte, and smtpd_tls_wrappermode is off",
+        subject=WRAPPER,
+        expected=f"{WRAPPER} = yes",
+        found=f"{WRAPPER} = {service.parameter(WRAPPER).value}",
+        evidence=(evidence(service, WRAPPER),),
+        proof=proof(service, WRAPPER),
+        remedy=Remedy.safe(SetServiceOption(service.entry, WRAPPER, "yes"), ReloadUnit("postfix")),
+    )
+
+
+@check(Stage.OFFERED, everywhere=True)
+def tls_wrappermode_misplaced(host: Host, service: Service) -> Iterator[Finding]:
+    """smtpd_tls_wrappermode is on where clients speak in the clear first.
+
+    What:
+        A service on port 587 or 25 has smtpd_tls_wrappermode = yes, perhaps from main.cf.
+    Why:
+        Clients of these ports wait for a greeting in the clear before they ask for STARTTLS. smtpd waits for
+        TLS. Both hang until one gives up; set in main.cf, incoming mail stops.
+    Start: submission-tls
+    Break:
+        postconf -P submission/inet/smtpd_tls_wrappermode=yes
+        postfix reload
+    Mend:
+        postconf -PX submission/inet/smtpd_tls_wrappermode
+        postfix reload
+    Safety:
+        Safe: wrapper mode stays where it is needed, on port 465.
+    See: TLS_README, RFC 8314
+    """
+    if service.port not in (25, 587) or not service.flag(WRAPPER):
+        return
+    in_main = WRAPPER not in service.options
+    mend = assign(service, WRAPPER, "no") if in_main else RemoveServiceOption(service.entry, WRAPPER)
+    yield Finding(
+        summary=f"{WRAPPER} is on for port {service.port}, where clients wait for a greeting in the clear",
+        subject=WRAPPER,
+        impact=Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS,
+        expected=f"{WRAPPER} = no",
+        found=f"{WRAPPER} = yes",
+        evidence=(evidence(service, WRAPPER),),
+        proof=proof(service, WRAPPER),
+        remedy=Remedy.safe(mend, ReloadUnit("postfix")),
+    )
