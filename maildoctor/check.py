@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import entry_points
+from types import ModuleType
 
 from maildoctor.finding import Finding, Stage
 from maildoctor.host import CannotLook, Host
@@ -94,12 +95,28 @@ def check(
 
 
 def all_checks() -> list[Check]:
-    """Import every registered package of checks; give the checks by stage, then by code."""
+    """Import every registered package of checks; give the checks by stage, then by code.
+
+    A module that cannot be imported takes part as a check of its name that crashes.
+    """
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.value):
-        package = importlib.import_module(point.value)
+        package = _import(point.value)
         for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
-            importlib.import_module(f"{point.value}.{module.name}")
+            _import(f"{point.value}.{module.name}")
     return sorted(_registry.values(), key=lambda each: (each.stage.order, each.code))
+
+
+def _import(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        reason = f"cannot be imported: {type(error).__name__}: {error}"
+
+        def crash(host: Host) -> Iterable[Finding]:
+            raise RuntimeError(reason)
+
+        _registry[name] = Check(name, Stage.HYGIENE, crash, False, (), False, False, False)
+        return None
 
 
 def run(check: Check, host: Host, services: Iterable[Service]) -> Iterator[Result]:

@@ -1,0 +1,27 @@
+"""Faults of many kinds on real hosts: a login that worked fails, and ``check`` names the causes, no others."""
+
+import pytest
+
+from tests.hosts.arrangements import ARRANGEMENTS, arrange
+from tests.hosts.doctor import ask, wait_for_login
+from tests.hosts.faults import FAULTS, Fault
+from tests.hosts.machine import Host
+
+pytestmark = pytest.mark.host
+
+
+@pytest.mark.parametrize(
+    ("release", "fault"),
+    [pytest.param(each, fault, id=f"{fault.name}-{each}") for fault in FAULTS for each in fault.releases],
+)
+def test_the_causes_are_named(release: str, fault: Fault) -> None:
+    arrangement = ARRANGEMENTS[fault.start]
+    with Host(release) as host:
+        arrange(host, fault.start)
+        wait_for_login(host, arrangement)
+        host.sh(fault.script)
+        assert not arrangement.login(host).works
+        answer = ask(host)
+        assert sorted(answer.causes) == sorted(fault.codes), answer
+        assert answer.causes[0] == fault.codes[0], answer
+        assert answer.status == 1
