@@ -1,0 +1,1 @@
+"""Reading mail logs of every kind: recognising messages, and gathering them into incidents."""

@@ -1,0 +1,175 @@
+"""The catalogue of messages: what programs write about logins, kept as data in ``messages.json``.
+
+A message is added there without touching code; ``fixtures/logs`` holds lines of each with their verdict.
+
+A text is the message without what precedes it in the log: program, severity, and Cyrus SASL's own
+``SASL authentication failure:``. ``{name}`` stands for something that varies (``{*}`` where it does not
+matter); a text ending in ``{*}`` may go on in any way.
+"""
+
+import functools
+import json
+import re
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, Literal
+
+from maildoctor.finding import Stage
+
+Role = Literal[
+    "cause",  # names what is wrong on the server
+    "consequence",  # follows from something else, which it does not name
+    "refused",  # a verifier was asked, and said no
+    "client",  # the client did something that no server could accept
+    "policy",  # the server does as it is told
+    "success",
+    "noise",
+]
+Side = Literal["server", "client"]
+
+_PLACEHOLDER = re.compile(r"\{(\*|[a-z]+)\}")
+_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A likely reason: what it means, what tells it from the others, and what mends it."""
+
+    code: str
+    summary: str
+    told_apart_by: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry. ``causes`` are codes, the likeliest first, by the errno text (or "" for any)."""
+
+    id: str
+    programs: tuple[str, ...]
+    texts: tuple[str, ...]
+    stage: Stage | None
+    role: Role
+    meaning: str
+    causes: dict[str, tuple[str, ...]] = field(hash=False)
+    side: Side = "server"
+    weak: bool = False
+    """Said once when a process starts, not about one attempt."""
+    minor: bool = False
+    """It may be about something else than logins."""
+
+    def codes(self, errno: str | None) -> tuple[str, ...]:
+        """Give the candidate causes for an ``errno`` text, the likeliest first."""
+        if errno:
+            for text, codes in self.causes.items():
+                if text and text.lower() in errno.lower():
+                    return codes
+        return self.causes.get("", ())
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A message that the catalogue knows, with what varied in it."""
+
+    message: Message
+    fields: dict[str, str] = field(hash=False)
+
+    @property
+    def detail(self) -> str:
+        """Give what tells two occurrences of this message apart: an errno text, a path, a name."""
+        wanted = ("errno", "path", "what")
+        return " ".join(self.fields[name] for name in wanted if self.fields.get(name))[:200]
+
+
+class _Template:
+    """One text of a message: its longest literal part, and the pattern, compiled when it is first needed."""
+
+    def __init__(self, text: str, message: Message) -> None:
+        self.message = message
+        self._text = text
+        self._pattern: re.Pattern[str] | None = None
+        self.literal = max(_PLACEHOLDER.split(text)[::2], key=len)
+
+    def match(self, text: str) -> dict[str, str] | None:
+        if self.literal not in text:
+            return None
+        if self._pattern is None:
+            self._pattern = _compiled(self._text)
+        found = self._pattern.match(text)
+        return {name: value for name, value in found.groupdict().items() if value} if found else None
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    parts = _PLACEHOLDER.split(text)
+    pattern = ""
+    for index, part in enumerate(parts):
+        if index % 2 == 0:
+            pattern += re.escape(part)
+        else:
+            pattern += ".*?" if part == "*" else f"(?P<{part}>.*?)"
+    return re.compile(pattern + r"\s*\Z", re.S)
+
+
+class Catalogue:
+    """All messages by program, and the causes that they name."""
+
+    def __init__(self, messages: dict[str, Any], causes: dict[str, Any]) -> None:
+        """Read both documents. Raises KeyError or TypeError for an entry that lacks something."""
+        self.messages = {each["id"]: _message(each) for each in messages["messages"]}
+        self.causes = {
+            code: Cause(code, each["summary"], each["told_apart_by"], each["remedy"])
+            for code, each in causes["causes"].items()
+        }
+        self._templates: dict[str, list[_Template]] = {}
+        for message in self.messages.values():
+            for program in message.programs:
+                self._templates.setdefault(program, []).extend(_Template(t, message) for t in message.texts)
+        self._remembered: dict[tuple[str, str], Recognised | None] = {}
+
+    def recognise(self, program: str, text: str) -> Recognised | None:
+        """Give the first entry of ``program`` whose text matches, None if there is none."""
+        key = (program, text)
+        try:
+            return self._remembered[key]
+        except KeyError:
+            pass
+        answer = self._search(program, text)
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        self._remembered[key] = answer
+        return answer
+
+    def _search(self, program: str, text: str) -> Recognised | None:
+        for template in self._templates.get(program, ()):
+            fields = template.match(text)
+            if fields is not None:
+                return Recognised(template.message, fields)
+        return None
+
+
+@functools.cache
+def catalogue() -> Catalogue:
+    """Give the catalogue of this package."""
+    return Catalogue(_document("messages.json"), _document("causes.json"))
+
+
+def _document(name: str) -> Any:
+    return json.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+
+def _message(entry: dict[str, Any]) -> Message:
+    causes = entry.get("causes", {})
+    if isinstance(causes, list):
+        causes = {"": causes}
+    return Message(
+        id=entry["id"],
+        programs=tuple(entry["programs"]),
+        texts=tuple(entry["texts"]),
+        stage=Stage(entry["stage"]) if entry.get("stage") else None,
+        role=entry["role"],
+        meaning=entry["meaning"],
+        causes={errno: tuple(codes) for errno, codes in causes.items()},
+        side=entry.get("side", "server"),
+        weak=entry.get("weak", False),
+        minor=entry.get("minor", False),
+    )

@@ -1,0 +1,214 @@
+"""All that was gathered from a log, or from a part of it; parts that were read side by side are merged."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from maildoctor.maillog.tally import Attempt, Span, Tally
+
+BATCH = 2048
+TALLIES = 96
+"""How many different messages (with their details) are kept apart."""
+ACCOUNTS = 4096
+PROFILES = 8192
+UNKNOWN_SHAPES = 50
+PROBE_USER = b"maildoctor-probe-"
+
+
+@dataclass(slots=True)
+class Account:
+    """One name that logged in: how often, when last, and how often it was refused since."""
+
+    logins: int = 0
+    last: str = ""
+    refused_since: int = 0
+
+
+@dataclass(slots=True)
+class Profile:
+    """What one address did: strangers and users who mistype are told apart by it."""
+
+    refused: int = 0
+    logins: int = 0
+    users: dict[bytes, int] = field(default_factory=dict)
+    more_users: bool = False
+    plain: bool = False
+    login: bool = False
+    guessed: bool = False
+    """It logged in after it had been refused under several other names."""
+    span: Span = field(default_factory=Span)
+
+    def merge(self, other: "Profile") -> None:
+        """Take in what the address did further on in the log."""
+        names = {*self.users, *other.users}
+        self.guessed |= other.guessed or bool(other.logins and self.refused and len(names) > GUESSED_NAMES)
+        self.refused += other.refused
+        self.logins += other.logins
+        for user, count in other.users.items():
+            self._user(user, count)
+        self.more_users |= other.more_users
+        self.plain |= other.plain
+        self.login |= other.login
+        self.span.merge(other.span)
+
+    def _user(self, user: bytes, count: int) -> None:
+        if user in self.users or len(self.users) < 8:
+            self.users[user] = self.users.get(user, 0) + count
+        else:
+            self.more_users = True
+
+    def refuse(self, attempt: Attempt) -> None:
+        """Note a refusal."""
+        self.refused += 1
+        if attempt.user:
+            self._user(attempt.user, 1)
+        if attempt.mechanism == "PLAIN":
+            self.plain = True
+        elif attempt.mechanism == "LOGIN":
+            self.login = True
+        self.span.add(attempt.when)
+
+
+GUESSED_NAMES = 3
+
+
+@dataclass
+class Ledger:
+    """Counts, tallies and who is who."""
+
+    lines: int = 0
+    failed: int = 0
+    logins: int = 0
+    probes: int = 0
+    span: Span = field(default_factory=Span)
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    login_tally: Tally = field(default_factory=Tally)
+    accounts: OrderedDict[bytes, Account] = field(default_factory=OrderedDict)
+    profiles: OrderedDict[bytes, Profile] = field(default_factory=OrderedDict)
+    forgotten: int = 0
+    """Refusals of addresses dropped from ``profiles``: strangers who came once and never logged in."""
+    unknown: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    verifier_failed: int = 0
+    _batches: dict[tuple[str, str], list[Attempt]] = field(default_factory=dict)
+    _waiting: int = 0
+
+    def attempt(self, attempt: Attempt, refused: bool) -> None:
+        """Count one AUTH command that failed; ``refused`` by a verifier, rather than for a fault."""
+        self.failed += 1
+        if attempt.user.startswith(PROBE_USER):
+            self.probes += 1
+            if refused:
+                return
+        if refused:
+            self._refused(attempt)
+        self.said(attempt)
+
+    def said(self, attempt: Attempt) -> None:
+        """Count something that was said, which need not be an attempt."""
+        self._batches.setdefault(attempt.key, []).append(attempt)
+        self._waiting += 1
+        if self._waiting >= BATCH:
+            self.settle()
+
+    def login(self, login: Attempt) -> None:
+        """Count a login that succeeded and sent mail."""
+        self.logins += 1
+        self._batches.setdefault(LOGIN_KEY, []).append(login)
+        self._waiting += 1
+        account = self.accounts.get(login.user)
+        if account is None:
+            account = self.accounts[login.user] = Account()
+            if len(self.accounts) > ACCOUNTS:
+                self.accounts.popitem(last=False)
+        account.logins += 1
+        account.last, account.refused_since = login.when, 0
+        self._profile_login(login)
+        if self._waiting >= BATCH:
+            self.settle()
+
+    def odd(self, shape: str, sample: bytes) -> None:
+        """Count a line about authentication that the catalogue does not know."""
+        if shape not in self.unknown and len(self.unknown) >= UNKNOWN_SHAPES:
+            shape = "others"
+        count, first = self.unknown.get(shape, (0, sample))
+        self.unknown[shape] = (count + 1, first)
+
+    def settle(self) -> None:
+        """Put what waits into the tallies."""
+        for key, attempts in self._batches.items():
+            self._tally(key).add(attempts)
+        self._batches = {}
+        self._waiting = 0
+
+    def merge(self, later: "Ledger") -> None:
+        """Take in what was gathered from a later part of the log."""
+        self.settle()
+        later.settle()
+        self.lines += later.lines
+        self.failed += later.failed
+        self.logins += later.logins
+        self.probes += later.probes
+        self.forgotten += later.forgotten
+        self.verifier_failed += later.verifier_failed
+        self.span.merge(later.span)
+        self.login_tally.merge(later.login_tally)
+        for key, tally in later.tallies.items():
+            self._tally(key).merge(tally)
+        self._merge_people(later)
+        for shape, (count, sample) in later.unknown.items():
+            before, first = self.unknown.get(shape, (0, sample))
+            self.unknown[shape] = (before + count, first)
+
+    def _tally(self, key: tuple[str, str]) -> Tally:
+        if key == LOGIN_KEY:
+            return self.login_tally
+        if key not in self.tallies and len(self.tallies) >= TALLIES:
+            key = (key[0], "")
+        return self.tallies.setdefault(key, Tally())
+
+    def _refused(self, attempt: Attempt) -> None:
+        account = self.accounts.get(attempt.user)
+        if account is not None:
+            account.refused_since += 1
+        profile = self.profiles.get(attempt.address)
+        if profile is None:
+            profile = self.profiles[attempt.address] = Profile()
+            if len(self.profiles) > PROFILES:
+                self._forget()
+        profile.refuse(attempt)
+
+    def _profile_login(self, login: Attempt) -> None:
+        profile = self.profiles.get(login.address)
+        if profile is None:
+            profile = self.profiles[login.address] = Profile()
+            if len(self.profiles) > PROFILES:
+                self._forget()
+        profile.logins += 1
+        others = set(profile.users) - {login.user}
+        if not profile.guessed and len(others) >= GUESSED_NAMES and profile.logins == 1:
+            profile.guessed = True
+
+    def _forget(self) -> None:
+        """Drop the oldest address that never logged in, or else the oldest."""
+        for _ in range(8):
+            address, profile = self.profiles.popitem(last=False)
+            if not profile.logins:
+                self.forgotten += profile.refused
+                return
+            self.profiles[address] = profile
+        self.profiles.popitem(last=False)
+
+    def _merge_people(self, later: "Ledger") -> None:
+        for name, account in later.accounts.items():
+            mine = self.accounts.setdefault(name, Account())
+            mine.logins += account.logins
+            mine.last, mine.refused_since = account.last, account.refused_since
+        for address, profile in later.profiles.items():
+            if address in self.profiles:
+                self.profiles[address].merge(profile)
+            else:
+                self.profiles[address] = profile
+        while len(self.profiles) > PROFILES:
+            self._forget()
+
+
+LOGIN_KEY = ("login", "")

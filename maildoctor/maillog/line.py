@@ -1,0 +1,69 @@
+"""One log line taken apart: when, which program, which process, what it said."""
+
+import re
+from typing import NamedTuple
+
+from maildoctor.maillog.stamps import STAMP
+
+LONGEST = 16 * 1024
+"""Bytes of a line that are looked at; Postfix and syslog cut theirs at 2 to 8 KiB."""
+
+_WITH_PID = re.compile(
+    rb"(?:[^\s|]{1,80} +\| ?)?(?:<\d{1,3}>)?(?:\d )?(?:[A-Z][a-z]{2} (?=\d{4}-))?"
+    rb"(?P<stamp>" + STAMP.pattern + rb")?"
+    rb"(?:[^\n]{0,200}?[\s#])??(?P<tag>[^\s\[\]|]{1,100})\[(?P<pid>\d{1,10}|\.+)\]: ?"
+)
+_WITHOUT_PID = re.compile(
+    rb"(?:[^\s|]{1,80} +\| ?)?(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} (?=\d{4}-))?"
+    rb"(?P<stamp>" + STAMP.pattern + rb")?"
+    rb"(?:[^\n:]{0,120}\s)??(?P<tag>postfix[\w./-]{0,80}|dovecot|saslauthd|auth|kernel|unix_chkpwd): "
+)
+_BARE_STAMP = re.compile(rb"\s*(?P<stamp>" + STAMP.pattern + rb")\s+(?:\S+\s+)?")
+_SEVERITIES = (b"warning: ", b"fatal: ", b"error: ", b"panic: ")
+_REPEATED = re.compile(rb"message repeated (\d{1,6}) times?: \[ ?(.*?)\]?\s*$", re.S)
+
+
+class Line(NamedTuple):
+    """A line's parts as bytes; ``tag`` is empty where a line names no program (a pasted fragment)."""
+
+    stamp: bytes
+    tag: bytes
+    pid: bytes
+    text: bytes
+    times: int
+    """How often it was said: rsyslog folds repeated messages into one line."""
+
+
+def parse(raw: bytes) -> Line:
+    """Take a line without its line end apart. Nothing in it is trusted; every line has an answer."""
+    raw = raw[:LONGEST].rstrip(b"\r\x00 ")
+    match = _WITH_PID.match(raw) or _WITHOUT_PID.match(raw)
+    if match is None:
+        return _fragment(raw)
+    text, times = raw[match.end() :], 1
+    if text.startswith(b"message repeated "):
+        text, times = _unfolded(text)
+    pid = match.groupdict().get("pid") or b""
+    return Line(match["stamp"] or b"", match["tag"], pid, text, times)
+
+
+def service_of(tag: bytes) -> str:
+    """Give the service in master.cf that a tag names: ``postfix/submission/smtpd`` is submission.
+
+    ``postfix/smtpd`` is smtp; other values of syslog_name (another instance, say) are given as they are.
+    """
+    name = tag.rpartition(b"/")[0].decode("utf-8", "surrogateescape")
+    if name in ("postfix", ""):
+        return "smtp"
+    return name.removeprefix("postfix/")
+
+
+def _fragment(raw: bytes) -> Line:
+    match = _BARE_STAMP.match(raw)
+    text = raw[match.end() :] if match else raw
+    return Line(match["stamp"] if match else b"", b"", b"", text.strip(), 1)
+
+
+def _unfolded(text: bytes) -> tuple[bytes, int]:
+    match = _REPEATED.match(text)
+    return (match[2], max(1, int(match[1]))) if match else (text, 1)

@@ -1,0 +1,391 @@
+"""From lines to attempts: the lines of one process belong together, and one of them names the cause.
+
+The three lines "cannot connect to saslauthd server", "Password verification failed" and "SASL PLAIN
+authentication failed: generic failure" of one process are one attempt, counted under the first.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from maildoctor.maillog.catalogue import Catalogue, Message, Recognised, catalogue
+from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
+from maildoctor.maillog.line import Line, parse, service_of
+from maildoctor.maillog.masking import PROMPTS
+from maildoctor.maillog.stamps import STAMP, Calendar
+from maildoctor.maillog.tally import Attempt
+from maildoctor.maillog.verifiers import VERIFIERS, Verifiers
+from maildoctor.maillog.wanted import Wanted
+
+SESSIONS = 4096
+"""How many processes are remembered at a time; the longest silent is dropped first."""
+REPEATS = 10000
+KEPT = 1000
+"""Bytes of a line that are kept as a sample."""
+UNLOGGED = ("auth-unlogged", "")
+UNANSWERED = ("auth-unanswered", "")
+
+_HEAD = (
+    rb"(?P<stamp>"
+    + STAMP.pattern
+    + rb") [^\s\[\]]{1,255} (?P<tag>[^\s\[\]]{1,100}smtpd)\[(?P<pid>\d{1,10})\]: "
+)
+_FAILURE = re.compile(
+    _HEAD + rb"warning: (?P<client>[^\s\[\]]{0,255}\[(?P<address>[^\s\[\]]{1,64})\])(?::\d{1,5})?: "
+    rb"SASL (?P<mechanism>[A-Za-z0-9_-]{1,32}) authentication failed: (?P<reason>[^\n]*)"
+)
+_LOGIN = re.compile(
+    _HEAD + rb"[0-9A-Za-z]{1,32}: client=(?P<client>[^\s\[\],]{0,255}\[(?P<address>[^\s\[\],]{1,64})\])"
+    rb"(?::\d{1,5})?, sasl_method=(?P<mechanism>[^\s,]{1,32}), sasl_username=(?P<user>[^\n]*)"
+)
+_DISCONNECT = re.compile(
+    _HEAD + rb"disconnect from (?P<client>[^\s\[\]]{0,255}\[(?P<address>[^\s\[\]]{1,64})\])"
+)
+
+_TERMINAL = re.compile(
+    rb"(?:warning: )?(?:(?P<client>.{0,300}?): )?SASL (?P<mechanism>[A-Za-z0-9_-]{1,32}) "
+    rb"authentication (?P<how>failed|aborted)(?::[ ]?(?P<reason>.*))?$",
+    re.S,
+)
+_SEVERITY = re.compile(rb"(?:warning|fatal|error|panic): ")
+_CYRUS = re.compile(r"SASL authentication (?:failure|problem|error): ")
+_COUNTED = re.compile(
+    rb"disconnect from (\S{0,300}\[([^\[\]]{0,64})\](?::\d+)?|.{0,300}?) .*?\bauth=(\d{1,6})(?:/(\d{1,6}))?"
+)
+_REJECT = re.compile(
+    rb"(?:NOQUEUE|[0-9A-Za-z]{1,32}): reject(?:_warning)?: (\w+) from (.{0,300}?)(?::\d+)?: (.*)", re.S
+)
+_CLIENT = re.compile(rb".*\[([^\[\]]{0,64})\]")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
+_SECRET_MECHANISMS = ("CRAM-MD5", "DIGEST-MD5", "NTLM", "SCRAM", "OTP")
+_ABOUT_LOGINS = re.compile(rb"sasl|\bauth(?!\S*-results)|saslauthd|auxprop|mechanism", re.I)
+_DIGITS = re.compile(r"\d+|[0-9A-Fa-f]{8,}")
+
+
+@dataclass(slots=True)
+class Session:
+    """What is known of one smtpd process since its last client came."""
+
+    service: str = ""
+    reason: Recognised | None = None
+    said: Attempt | None = None
+    """The line that stands for ``reason`` until an attempt ends with it."""
+    weak: Recognised | None = None
+    failures: int = 0
+    logged_in: bool = False
+    cut_off: bool = False
+    """The client went in the middle of AUTH."""
+
+
+Listener = Callable[[Attempt, Message | None], None]
+
+
+class Reader:
+    """Takes lines one by one, in the order of the log, and fills a ledger."""
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        ledger: Ledger,
+        wanted: Wanted | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        """Begin with no session; ``listener`` hears of each attempt and login as it ends."""
+        self.ledger = ledger
+        self._wanted = None if wanted is None or wanted.everything else wanted
+        self._listener = listener
+        self._iso = calendar.iso
+        self._known: Catalogue = catalogue()
+        self._sessions: dict[bytes, Session] = {}
+        self._verifiers = Verifiers(self._known)
+        self._last = b""
+
+    def line(self, raw: bytes) -> None:
+        """Take one line, without its line end."""
+        if match := _FAILURE.match(raw):
+            stamp, tag, pid = match["stamp"], match["tag"], match["pid"]
+            self._ended(
+                raw, self._iso(stamp), service_of(tag), pid, match["client"], match["address"],
+                match["mechanism"].decode("ascii"), match["reason"].rstrip(b"\r\x00 "),
+            )  # fmt: skip
+        elif match := _LOGIN.match(raw):
+            self._logged_in(raw, match)
+        else:
+            self._other(raw, parse(raw))
+        self._last = raw
+
+    def finish(self) -> None:
+        """End of the log: what was said and led to nothing counts by itself."""
+        for session in self._sessions.values():
+            self._flush(session)
+        self.ledger.settle()
+
+    # -- one line
+
+    def _other(self, raw: bytes, line: Line) -> None:
+        if not line.tag and line.text.startswith(b"last message repeated ") and self._last:
+            times = int(re.sub(rb"\D", b"", line.text[22:32]) or 1)
+            for _ in range(min(times, REPEATS)):
+                last = self._last
+                self.line(last)
+            return
+        for _ in range(min(line.times, REPEATS)):
+            self._one(raw, line)
+
+    def _one(self, raw: bytes, line: Line) -> None:
+        program = line.tag.rpartition(b"/")[2]
+        if program == b"smtpd":
+            self._smtpd(raw, line)
+        elif program in (b"smtp", b"lmtp"):
+            self._text(raw, line, "smtp")
+        elif program == b"master" and line.tag != b"master":
+            self._text(raw, line, "master")
+        elif program in VERIFIERS:
+            self._verifier(raw, line)
+        elif line.tag.startswith(b"postfix"):
+            self._text(raw, line, "postfix")
+        elif not line.tag:
+            self._fragment(raw, line)
+        else:
+            self._text(raw, line, "other")
+
+    def _smtpd(self, raw: bytes, line: Line) -> None:
+        text = line.text
+        if match := _TERMINAL.match(text):
+            client = match["client"] or b""
+            address = _CLIENT.match(client)
+            reason = match["reason"] if match["how"] == b"failed" else b"aborted"
+            self._ended(
+                raw, self._iso(line.stamp), service_of(line.tag), line.pid, client,
+                address[1].strip() if address else b"", match["mechanism"].decode("ascii"),
+                b"bare" if reason is None else reason.strip(),
+            )  # fmt: skip
+        elif _SEVERITY.match(text):
+            self._warned(raw, line)
+        elif match := _COUNTED.match(text):
+            self._disconnected(raw, line, match)
+        elif b" after AUTH from " in text[:60]:
+            self._session(line).cut_off = True
+        elif match := _REJECT.match(text):
+            self._rejected(raw, line, match)
+        elif b", sasl_method=" in text and b"client=" in text:
+            self._odd_login(raw, line)
+        else:
+            self._warned(raw, line)
+
+    def _warned(self, raw: bytes, line: Line) -> None:
+        text = _plain(line.text)
+        found = self._known.recognise("smtpd", text)
+        if found is None:
+            self._unknown(raw, line)
+            return
+        message, session = found.message, self._session(line)
+        said = self._attempt(raw, line, found)
+        if message.role == "noise" or message.role == "consequence":
+            if line.text.startswith(b"fatal: ") and session.said is None:
+                self._said(said)
+            elif line.text.startswith(b"fatal: "):
+                self._flush(session)
+            elif message.role == "noise" and message.causes:
+                self._said(said)
+        elif message.weak:
+            session.weak = found
+            self._said(said)
+        elif message.minor or line.text.startswith(b"fatal: "):
+            self._flush(session)
+            self._said(said)
+        elif session.reason is None:
+            session.reason, session.said = found, said
+        elif session.reason.message is message or _stronger(message, session.reason.message):
+            if session.reason.message is message:
+                self._flush(session)
+            session.reason, session.said = found, said
+
+    def _ended(
+        self, raw: bytes, when: str, service: str, pid: bytes, client: bytes, address: bytes, mechanism: str,
+        reason: bytes,
+    ) -> None:  # fmt: skip
+        """An AUTH command failed: settle on its cause, and count it."""
+        reason, _, user = reason.partition(b", sasl_username=")
+        if user == b"(unavailable)":
+            user = b""
+        session = self._sessions.get(pid)
+        if session is None:
+            session = self._new_session(pid)
+        session.service = service
+        session.failures += 1
+        found = self._cause(session, mechanism, reason)
+        message = found.message if found else None
+        key = (
+            (message.id, found.detail)
+            if message and found
+            else ("reason-other", reason.decode("latin-1")[:60])
+        )
+        sample = session.said.sample if session.said and found is session.reason else raw[:KEPT]
+        session.reason = session.said = None
+        attempt = Attempt(key, when, service, client, address, mechanism, user[:200], sample)
+        if self._wanted and not self._wanted.keeps(attempt):
+            return
+        self.ledger.attempt(attempt, message is None or message.role == "refused")
+        if self._listener:
+            self._listener(attempt, message)
+
+    def _cause(self, session: Session, mechanism: str, reason: bytes) -> Recognised | None:
+        """Give what the process said before, else what the reason itself says."""
+        text = reason.decode("utf-8", "surrogateescape")
+        ended = self._known.recognise("reason", _reason(text, mechanism))
+        said = session.reason
+        if said is None and session.weak and ended and ended.message.id == "reason-no-mechanism":
+            said = session.weak
+        if said is None:
+            return ended
+        if ended and ended.message.role in ("cause", "client") and said.message.role in ("refused", "client"):
+            return ended
+        return said
+
+    def _logged_in(self, raw: bytes, match: re.Match[bytes]) -> None:
+        session = self._sessions.pop(match["pid"], None)
+        if session:
+            self._flush(session)
+        user, _, _ = match["user"].rstrip(b"\r\x00 ").partition(b", sasl_sender=")
+        login = Attempt(
+            LOGIN_KEY, self._iso(match["stamp"]), service_of(match["tag"]), match["client"], match["address"],
+            match["mechanism"].decode("ascii", "replace"), user[:200], raw[:KEPT],
+        )  # fmt: skip
+        self._login(login)
+
+    def _odd_login(self, raw: bytes, line: Line) -> None:
+        fields = dict(re.findall(rb"(client|sasl_method|sasl_username)=([^,]*)", line.text))
+        client = fields.get(b"client", b"")
+        self._session(line).logged_in = True
+        login = self._about(LOGIN_KEY, raw, line, client[:300], fields.get(b"sasl_username", b""))
+        self._login(login._replace(mechanism=fields.get(b"sasl_method", b"").decode("ascii", "replace")[:32]))
+
+    def _login(self, login: Attempt) -> None:
+        if self._wanted and not self._wanted.keeps(login):
+            return
+        self.ledger.login(login)
+        if self._listener:
+            self._listener(login, None)
+
+    def _disconnected(self, raw: bytes, line: Line, match: re.Match[bytes]) -> None:
+        """Count AUTH commands that wrote no line: refused without asking a verifier, or cut from the log."""
+        session = self._sessions.pop(line.pid, None) or Session()
+        self._flush(session)
+        good, total = int(match[3]), int(match[4] or match[3])
+        for _ in range(min(total - good - session.failures, REPEATS)):
+            attempt = self._about(UNANSWERED if session.cut_off else UNLOGGED, raw, line, match[1], b"")
+            if self._wanted is None or self._wanted.keeps(attempt):
+                self.ledger.attempt(attempt, refused=False)
+
+    def _rejected(self, raw: bytes, line: Line, match: re.Match[bytes]) -> None:
+        session, text = self._session(line), match[3].decode("utf-8", "surrogateescape")
+        known = session.logged_in or b"sasl_username=" in match[3]
+        found = self._known.recognise("reject logged in" if known else "reject", _shortened(text))
+        if found is None:
+            return
+        user = re.search(rb"sasl_username=([^ ,]*)|not owned by user ([^;]*)", match[3])
+        key = (found.message.id, "after a failed login" if session.failures and not known else "")
+        self._said(self._about(key, raw, line, match[2], (user[1] or user[2] or b"") if user else b""))
+
+    def _text(self, raw: bytes, line: Line, program: str) -> None:
+        """Lines of programs that know no sessions."""
+        found = self._known.recognise(program, _plain(line.text))
+        if found is None:
+            self._unknown(raw, line)
+        elif found.message.role != "noise" or found.message.causes:
+            self._said(self._attempt(raw, line, found))
+
+    def _verifier(self, raw: bytes, line: Line) -> None:
+        heard = self._verifiers.hear(line)
+        if heard is None:
+            self._unknown(raw, line)
+        elif heard.found and heard.found.message.role not in ("noise", "success"):
+            found = heard.found
+            said = self._about((found.message.id, found.detail), raw, line, b"", heard.user)
+            attempt = said._replace(service=heard.service, address=heard.address, mechanism=heard.mechanism)
+            if self._wanted is None or self._wanted.keeps(attempt):
+                self.ledger.said(attempt)
+                self.ledger.verifier_failed += heard.ends
+
+    def _fragment(self, raw: bytes, line: Line) -> None:
+        """A pasted piece of a log or of an SMTP dialogue, which names no program."""
+        if _TERMINAL.match(line.text) or self._known.recognise("smtpd", _plain(line.text)):
+            self._smtpd(raw, line)
+            return
+        text = _plain(line.text)
+        for program in ("reply", "saslauthd", "pam", "smtpd", "smtp", "other"):
+            heard = text.replace(" - ", ": ", 1) if program == "pam" else text
+            found = self._known.recognise(program, heard)
+            if found and found.message.role != "noise" and found.message.id != "sql-unreachable":
+                self._said(self._attempt(raw, line, found))
+                return
+        self._unknown(raw, line)
+
+    # -- what lines have in common
+
+    def _attempt(self, raw: bytes, line: Line, found: Recognised) -> Attempt:
+        service = (
+            service_of(line.tag) if found.message.side == "server" and line.tag.endswith(b"smtpd") else ""
+        )
+        key = (found.message.id, found.detail)
+        return Attempt(key, self._iso(line.stamp), service, b"", b"", "", b"", raw[:KEPT])
+
+    def _about(self, key: tuple[str, str], raw: bytes, line: Line, client: bytes, user: bytes) -> Attempt:
+        address = _CLIENT.match(client)
+        when, service = self._iso(line.stamp), service_of(line.tag)
+        return Attempt(
+            key, when, service, client, address[1] if address else client[:64], "", user[:200], raw[:KEPT]
+        )
+
+    def _said(self, attempt: Attempt) -> None:
+        if self._wanted is None or self._wanted.keeps(attempt):
+            self.ledger.said(attempt)
+
+    def _flush(self, session: Session) -> None:
+        if session.said is not None:
+            self._said(session.said)
+        session.reason = session.said = None
+
+    def _unknown(self, raw: bytes, line: Line) -> None:
+        text = line.text
+        if not _ABOUT_LOGINS.search(text[:500]):
+            return
+        shape = _DIGITS.sub("0", _plain(text)[:80])
+        self.ledger.odd(f"{line.tag.decode('latin-1')}: {shape}", raw[:KEPT])
+
+    def _session(self, line: Line) -> Session:
+        session = self._sessions.get(line.pid) or self._new_session(line.pid)
+        session.service = service_of(line.tag)
+        return session
+
+    def _new_session(self, pid: bytes) -> Session:
+        if len(self._sessions) >= SESSIONS:
+            self._flush(self._sessions.pop(next(iter(self._sessions))))
+        session = self._sessions[pid] = Session()
+        return session
+
+
+def _plain(text: bytes) -> str:
+    """Give a message without severity and without what Cyrus SASL puts before its own."""
+    severity = _SEVERITY.match(text)
+    plain = (text[severity.end() :] if severity else text)[:2000].decode("utf-8", "surrogateescape").strip()
+    return _CYRUS.sub("", plain, count=1) if plain.startswith("SASL authentication ") else plain
+
+
+def _reason(text: str, mechanism: str) -> str:
+    """Give a reason as the catalogue has it: what clients and challenges put there varies."""
+    if text == "bad protocol / cancel" and mechanism.startswith(_SECRET_MECHANISMS):
+        return "cancelled secret"
+    if text not in PROMPTS and (_BASE64.fullmatch(text) or text == "xxx=="):
+        return "base64"
+    return text[:500]
+
+
+def _stronger(new: Message, old: Message) -> bool:
+    return new.role == "cause" and old.role in ("refused", "client")
+
+
+def _shortened(text: str) -> str:
+    """Give the part of a reject line that the catalogue looks at: status and reason."""
+    return text.partition("; from=<")[0][:1000]

@@ -1,0 +1,135 @@
+"""Counting what was said: one tally for each message (with its errno or path), in bounded memory."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from maildoctor.maillog.stamps import UNKNOWN, earlier
+from maildoctor.maillog.top import Distinct, Top
+
+SAMPLES = 3
+FINE_SLOTS = 4000
+MANY = 64
+
+
+class Attempt(NamedTuple):
+    """One attempt to log in, or one time that something was said. ``key`` names the tally."""
+
+    key: tuple[str, str]
+    when: str
+    service: str
+    client: bytes
+    """As Postfix writes it: ``mail.example.com[192.0.2.1]``."""
+    address: bytes
+    mechanism: str
+    user: bytes
+    sample: bytes
+
+
+class Span:
+    """The first and the last time of something."""
+
+    def __init__(self) -> None:
+        """Begin with neither."""
+        self.first = UNKNOWN
+        self.last = UNKNOWN
+
+    def add(self, when: str) -> None:
+        """Take ``when`` in, if it is known."""
+        if not when:
+            return
+        if not self.first or earlier(when, self.first):
+            self.first = when
+        if not self.last or not earlier(when, self.last):
+            self.last = when
+
+    def merge(self, other: "Span") -> None:
+        """Take in what ``other`` covers."""
+        self.add(other.first)
+        self.add(other.last)
+
+
+class Slots:
+    """How much happened when: slots of ten minutes, coarsened to hours and days where they become many."""
+
+    def __init__(self) -> None:
+        """Begin with ten minutes: the ISO text up to that digit."""
+        self.width = 15
+        self.counts: Counter[str] = Counter()
+
+    def add(self, times: Sequence[str]) -> None:
+        """Count ``times``."""
+        width = self.width
+        self.counts.update([when[:width] for when in times if when])
+        self._coarsen()
+
+    def merge(self, other: "Slots") -> None:
+        """Count in what ``other`` counted."""
+        self.width = min(self.width, other.width)
+        self.counts = _cut(self.counts, self.width)
+        self.counts.update(_cut(other.counts, self.width))
+        self._coarsen()
+
+    def _coarsen(self) -> None:
+        while len(self.counts) > FINE_SLOTS and self.width > 10:
+            self.width = 13 if self.width == 15 else 10
+            self.counts = _cut(self.counts, self.width)
+
+
+class Tally:
+    """All attempts that ended in the same way."""
+
+    def __init__(self, names: int = 128) -> None:
+        """Begin empty; ``names`` is how many clients and users are surely kept apart."""
+        self.count = 0
+        self.span = Span()
+        self.slots = Slots()
+        self.services: Counter[str] = Counter()
+        self.mechanisms: Counter[str] = Counter()
+        self.clients = Top(names)
+        self.users = Top(names)
+        self.addresses = Distinct()
+        self.names = Distinct()
+        self.samples: list[bytes] = []
+
+    def add(self, attempts: Sequence[Attempt]) -> None:
+        """Count ``attempts``, in the order of the log."""
+        _, times, services, clients, addresses, mechanisms, users, samples = zip(*attempts, strict=True)
+        self.count += len(attempts)
+        for when in {min(times), max(times), times[0], times[-1]}:
+            self.span.add(when)
+        self.slots.add(times)
+        _bounded(self.services, services)
+        _bounded(self.mechanisms, [name for name in mechanisms if name])
+        self.clients.add([name for name in clients if name])
+        self.addresses.add([name for name in addresses if name])
+        known = [name for name in users if name]
+        self.users.add(known)
+        self.names.add(known)
+        if len(self.samples) < SAMPLES:
+            self.samples = list(dict.fromkeys((*self.samples, *samples[:SAMPLES])))[:SAMPLES]
+
+    def merge(self, other: "Tally") -> None:
+        """Count in what ``other`` counted further on in the log."""
+        self.count += other.count
+        self.span.merge(other.span)
+        self.slots.merge(other.slots)
+        for mine, more in ((self.services, other.services), (self.mechanisms, other.mechanisms)):
+            mine.update(more)
+        self.clients.merge(other.clients)
+        self.users.merge(other.users)
+        self.addresses.merge(other.addresses)
+        self.names.merge(other.names)
+        self.samples = list(dict.fromkeys((*self.samples, *other.samples)))[:SAMPLES]
+
+
+def _bounded(counter: Counter[str], names: Sequence[str]) -> None:
+    for name, count in Counter(names).items():
+        counter[name if name in counter or len(counter) < MANY else "others"] += count
+
+
+def _cut(counts: Counter[str], width: int) -> Counter[str]:
+    shorter: Counter[str] = Counter()
+    for slot, count in counts.items():
+        shorter[slot[:width]] += count
+    return shorter

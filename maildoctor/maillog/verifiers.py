@@ -1,0 +1,109 @@
+"""What saslauthd, PAM, Dovecot and the kernel wrote themselves, wherever syslog put it."""
+
+import re
+from dataclasses import dataclass
+
+from maildoctor.maillog.catalogue import Catalogue, Recognised
+from maildoctor.maillog.line import Line
+
+VERIFIERS = (b"saslauthd", b"dovecot", b"auth", b"kernel", b"audit", b"unix_chkpwd", b"auth-worker")
+
+_AUTH_FAILURE = re.compile(
+    r"(?:\w+\s*: )?auth failure: \[user=(?P<user>.*?)\] \[service=(?P<service>.*?)\] "
+    r"\[realm=(?P<realm>.*?)\] \[mech=(?P<mech>.*?)\] \[reason=(?P<reason>.*)\]\s*$"
+)
+_FUNCTION = re.compile(r"[a-z_0-9]{1,40}\s*: ")
+_PAM = re.compile(
+    r"(?P<module>pam_\w+)\([^()]*\): (?P<text>.*)|\((?P<old>pam_\w+)\) (?P<more>.*)"
+    r"|(?P<dash>pam_\w+) - (?P<said>.*)",
+    re.S,
+)
+_DOVECOT = re.compile(
+    r"(?:(?P<process>auth|auth-worker|master|config|log|lmtp|anvil)(?:\([^()]*\))?: )?"
+    r"(?:(?:Error|Fatal|Panic|Warning|Info|Debug): )?(?:master: )?(?:conn [^:]*: )?"
+    r"(?:(?P<driver>[\w-]+)\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]*\): )?(?P<text>.*)",
+    re.S,
+)
+_DENIED = re.compile(r'apparmor="DENIED" .*?profile="(?P<profile>[^"]*)"(?: name="(?P<path>[^"]*)")?')
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A verifier's line: what it says (None: nothing that matters), and about whom."""
+
+    found: Recognised | None
+    user: bytes = b""
+    address: bytes = b""
+    service: str = ""
+    mechanism: str = ""
+    ends: bool = False
+    """Whether the verifier said no to one question with it."""
+
+
+class Verifiers:
+    """Understands the lines of all verifiers with one catalogue."""
+
+    def __init__(self, known: Catalogue) -> None:
+        """Use the catalogue ``known``."""
+        self._known = known
+
+    def hear(self, line: Line) -> Heard | None:
+        """Give what ``line`` says, None where the catalogue does not know it."""
+        text = line.text[:2000].decode("utf-8", "surrogateescape").strip()
+        program = line.tag.rpartition(b"/")[2]
+        if program in (b"kernel", b"audit"):
+            return self._kernel(text)
+        if match := _PAM.search(text):
+            module = match["module"] or match["old"] or match["dash"]
+            return self._plain("pam", f"{module}: {match['text'] or match['more'] or match['said'] or ''}")
+        if text.startswith("PAM "):
+            return self._plain("pam", text)
+        if program == b"unix_chkpwd":
+            return self._plain("pam", f"unix_chkpwd: {text}")
+        if program == b"saslauthd":
+            return self._saslauthd(text)
+        return self._dovecot(text)
+
+    def _saslauthd(self, text: str) -> Heard | None:
+        match = _AUTH_FAILURE.match(text)
+        if match is None:
+            return self._plain("saslauthd", text) or self._plain(
+                "saslauthd", _FUNCTION.sub("", text, count=1)
+            )
+        found = self._known.recognise("saslauthd reason", match["reason"][:500])
+        user = match["user"].encode("utf-8", "surrogateescape")[:200]
+        if found and match["realm"] and found.message.role == "refused":
+            found = Recognised(
+                found.message, {**found.fields, "what": _realm_hint(match["user"], match["realm"])}
+            )
+        return Heard(found, user, b"", match["service"][:40], match["mech"][:40], ends=True)
+
+    def _dovecot(self, text: str) -> Heard | None:
+        match = _DOVECOT.match(text)
+        if match is None or match["process"] not in ("auth", "auth-worker", "master", "config", "log", None):
+            return Heard(None)
+        found = self._known.recognise("dovecot", match["text"][:1000])
+        if found is None:
+            return None if match["driver"] or "auth" in (match["process"] or "") else Heard(None)
+        user = (match["user"] or "").encode("utf-8", "surrogateescape")
+        address = (match["client"] or "").encode("utf-8", "surrogateescape")
+        return Heard(found, user, address, "", "", ends=found.message.role == "refused")
+
+    def _kernel(self, text: str) -> Heard | None:
+        match = _DENIED.search(text)
+        if match is None:
+            return Heard(None)
+        for program in ("saslauthd", "dovecot", "postfix"):
+            if program in match["profile"] or program in (match["path"] or ""):
+                found = self._known.recognise("kernel", f"apparmor {program}")
+                return Heard(found and Recognised(found.message, {"path": match["path"] or match["profile"]}))
+        return Heard(None)
+
+    def _plain(self, program: str, text: str) -> Heard | None:
+        found = self._known.recognise(program, text[:1000])
+        return Heard(found) if found else None
+
+
+def _realm_hint(user: str, realm: str) -> str:
+    """Say how name and realm stand to each other, where that matters."""
+    return "realm given twice" if user.endswith(f"@{realm}") else "realm split off"
