@@ -137,6 +137,7 @@ def sasldb_link_out_of_chroot(host: Host, service: Service) -> Iterator[Finding]
         return
     where = place(host, service)
     target = _target(host, where)
+    loops = target == where.path
     yield Finding(
         summary=f"{where.on_host} is a symbolic link that leads nowhere inside the chroot",
         subject=where.on_host,
@@ -146,7 +147,7 @@ def sasldb_link_out_of_chroot(host: Host, service: Service) -> Iterator[Finding]
         evidence=(
             *where_evidence(where),
             Evidence(f"readlink {where.on_host}", target),
-            Evidence(f"stat {target}, inside {where.root}", "No such file or directory"),
+            Evidence(f"{target}, inside {where.root}", "is this link itself" if loops else "does not exist"),
         ),
         proof=f"ls -l {quote(where.on_host)}; ls -l {quote(where.root + target)}",
         remedy=link_into(host, there, where),

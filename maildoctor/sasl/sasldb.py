@@ -43,8 +43,17 @@ class Database:
     fault: str = ""
 
     def same_file(self, other: "Database") -> bool:
-        """Tell whether both are one and the same: a hard link, a symbolic link or a bind mount."""
-        return os.path.samestat(self.status, other.status)
+        """Tell whether both are one and the same: a hard link, a symbolic link or a bind mount.
+
+        On overlayfs (containers) hard links may show different inode numbers; their times of change, which
+        nobody can set, and the number of their links are the same all the same.
+        """
+        mine, others = _times_and_links(self.status), _times_and_links(other.status)
+        return os.path.samestat(self.status, other.status) or (mine == others and self.status.st_nlink > 1)
+
+
+def _times_and_links(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_nlink
 
 
 @dataclass(frozen=True, slots=True)
