@@ -71,6 +71,10 @@ def finish(command: Callable[[], ExitStatus]) -> NoReturn:
     raise typer.Exit(int(status))
 
 
+def _without_fix() -> NoReturn:
+    raise WrongUsage("--yes, --dry-run, --accept and --user go with --fix")
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"maildoctor {__version__}")
@@ -98,6 +102,21 @@ def check(
     only: List[str] = typer.Option([], "--only", metavar="CODE", help="Ask this check alone; repeatable."),
     skip: List[str] = typer.Option([], "--skip", metavar="CODE", help="Leave this check out; repeatable."),
     fail_on: FailOn = typer.Option(FailOn.ERROR, "--fail-on", help="Exit with 1 from this severity on."),
+    fix: bool = typer.Option(False, "--fix", help="Repair: show the plan, ask, mend, and look again."),
+    yes: bool = typer.Option(False, "--yes", help="With --fix: do every safe repair without asking."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="With --fix: show the plan and stop."),
+    accept: List[str] = typer.Option(
+        [],
+        "--accept",
+        metavar="CODE[=OPTION]",
+        help="With --fix: make this choice, without OPTION the first one; repeatable.",
+    ),
+    user: Optional[str] = typer.Option(
+        None,
+        "--user",
+        metavar="NAME@REALM",
+        help="With --fix --auth sasldb: a first user; the password from a prompt or stdin.",
+    ),
     format: Format = FORMAT,
     output: Optional[str] = OUTPUT,
     color: Colour = COLOUR,
@@ -126,7 +145,35 @@ def check(
         quiet=quiet,
         verbose=verbose,
     )
+    if fix:
+        from maildoctor.commands import fix as fixing
+
+        wanted = fixing.FixOptions(check=options, yes=yes, dry_run=dry_run, accept=tuple(accept), user=user)
+        finish(lambda: fixing.run(wanted))
+    if yes or dry_run or accept or user:
+        finish(_without_fix)
     finish(lambda: command.run(options))
+
+
+@app.command()
+def undo(
+    id: Optional[str] = typer.Argument(None, metavar="[ID]", help="A repair from `maildoctor history`."),
+    yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+    force: bool = typer.Option(False, "--force", help="Overwrite what somebody changed since."),
+    color: Colour = COLOUR,
+) -> None:
+    """Take back the last repair, or the one named."""
+    from maildoctor.commands import undo as command
+
+    finish(lambda: command.run(id, yes=yes, force=force, colour=color))
+
+
+@app.command()
+def history(format: Format = FORMAT, color: Colour = COLOUR) -> None:
+    """List what was repaired: when, why, and by which actions."""
+    from maildoctor.commands import history as command
+
+    finish(lambda: command.run(as_json=format is Format.JSON, colour=color))
 
 
 @app.command()

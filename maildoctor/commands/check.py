@@ -37,6 +37,10 @@ def run(options: CheckOptions) -> ExitStatus:
     except UnknownName as error:
         raise WrongUsage(str(error)) from error
     _report(diagnosis, system_of(host), options)
+    if host.live:
+        from maildoctor.commands.history import warn_of_interruption
+
+        warn_of_interruption()
     return exit_status(diagnosis, options.fail_on)
 
 

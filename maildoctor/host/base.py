@@ -57,6 +57,8 @@ class Host(ABC):
         self.privileged = os.geteuid() == 0
         self.intended: str | None = None
         """What the admin says is meant (``--auth``): ``saslauthd``, ``sasldb``, ``dovecot``, or None."""
+        self.intended_user: str | None = None
+        """A first user, ``name@realm``, that the admin wants in sasldb2 (``--user``)."""
 
     @abstractmethod
     def here(self, path: str) -> str:

@@ -1,6 +1,7 @@
 """Applies actions: looks at all that they touch, writes it to the journal, then acts; and takes them back."""
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from maildoctor.remedy.action import Edit
@@ -12,7 +13,7 @@ from maildoctor.remedy.restoring import keep
 from maildoctor.remedy.service_state import Packages, Unit
 from maildoctor.remedy.site import Site
 from maildoctor.remedy.thing import Entry, Snapshot, Thing, Tree
-from maildoctor.remedy.trouble import ChangedSince, RepairFailed
+from maildoctor.remedy.trouble import ChangedSince, RepairFailed, StepFailed
 
 Differences = list[tuple[str, list[str]]]
 
@@ -20,21 +21,27 @@ Differences = list[tuple[str, list[str]]]
 class Repair:
     """One run, from its first change to its end. The caller holds the lock."""
 
-    def __init__(self, site: Site, causes: Sequence[dict[str, str]]) -> None:
-        """Begin a journal; ``causes`` are the findings to be mended. Raises RepairFailed."""
+    def __init__(self, site: Site) -> None:
+        """Begin a journal. Raises RepairFailed."""
         self.site = site
-        self.journal = Journal.begin(site, causes)
+        self.journal = Journal.begin(site)
         self.record = Record(self.journal.name)
 
-    def apply(self, steps: Iterable[Step]) -> None:
-        """Do the steps in order. Raises RepairFailed; then ``take_back`` is due."""
-        steps = tuple(steps)
+    def mean(self, causes: Sequence[dict[str, str]]) -> None:
+        """Write which findings, each with ``code`` and ``summary``, are to be mended. Raises RepairFailed."""
         try:
-            self._cover(thing for step in steps for thing in step.action.touches(self.site))
-            for step in steps:
-                self._perform(step)
+            self.journal.write("causes", causes=list(causes))
         except OSError as error:
-            raise RepairFailed.at(error.filename or self.journal.directory, error) from error
+            raise RepairFailed.at("journal", error) from error
+
+    def apply(self, steps: Sequence[Step]) -> None:
+        """Do the steps in order. Raises RepairFailed; then ``take_back`` is due."""
+        for step in steps:
+            with _failing_as(step, self.site):
+                self._cover(step.action.touches(self.site))
+        for step in steps:
+            with _failing_as(step, self.site):
+                self._perform(step)
 
     def take_back(self) -> list[str]:
         """Bring back all that was touched; give what could not be, a line each.
@@ -51,9 +58,9 @@ class Repair:
             self.record.reset()
         return problems
 
-    def end(self, status: Status) -> None:
-        """Write how the run ended."""
-        self._note("end", status=str(status))
+    def end(self, status: Status, mended: Sequence[str] = ()) -> None:
+        """Write how the run ended, and the codes that it mended."""
+        self._note("end", status=str(status), mended=list(mended))
         if status is not Status.DONE:
             self.journal.forget_contents(self.record)
 
@@ -83,12 +90,22 @@ class Repair:
             if isinstance(thing, Entry) and thing.replaced:
                 keep(self.site, thing.path, self.record.before[thing].paths[thing.path])
 
-    def _note(self, event: str, **values: str) -> None:
-        try:
+    def _note(self, event: str, **values: object) -> None:
+        # On a full disk the host is whole all the same; at worst undo looks once more at what is as it was.
+        with contextlib.suppress(OSError):
             self.journal.write(event, **values)
-        except OSError as error:
-            # The host is whole; at worst the run is taken for an interrupted one, and undone again.
-            self.unwritten = str(error)
+
+
+@contextlib.contextmanager
+def _failing_as(step: Step, site: Site) -> Iterator[None]:
+    command = step.action.command(site.system)
+    try:
+        yield
+    except RepairFailed as error:
+        raise StepFailed(step.codes, command, str(error)) from error
+    except OSError as error:
+        reason = RepairFailed.at(error.filename or "journal", error)
+        raise StepFailed(step.codes, command, str(reason)) from error
 
 
 def undo(site: Site, name: str, *, force: bool = False) -> list[str]:

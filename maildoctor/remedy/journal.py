@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -48,7 +48,7 @@ class Record:
     id: str
     time: float = 0.0
     causes: list[dict[str, str]] = field(default_factory=list)
-    """Each with ``code`` and ``summary``."""
+    """Findings that were to be mended, or at the end those that were: each with ``code`` and ``summary``."""
     commands: list[str] = field(default_factory=list)
     """Of the actions that were begun, in order."""
     before: dict[Thing, Snapshot] = field(default_factory=dict)
@@ -90,14 +90,14 @@ class Journal:
         self.directory = f"{site.root}{RUNS}/{name}"
 
     @classmethod
-    def begin(cls, site: Site, causes: Sequence[dict[str, str]]) -> "Journal":
-        """Begin a run; ``causes`` are the findings that it is to mend. Raises RepairFailed."""
+    def begin(cls, site: Site) -> "Journal":
+        """Begin a run. Raises RepairFailed."""
         try:
             make_state_directory(site)
             _forget_oldest(site)
             journal = cls(site, _free_name(site))
             os.mkdir(journal.directory, 0o700)
-            journal.write("begin", time=time.time(), causes=list(causes))
+            journal.write("begin", time=time.time())
             _sync_directory(f"{site.root}{RUNS}")
         except OSError as error:
             raise RepairFailed.at(STATE, error) from error
@@ -172,7 +172,9 @@ class _Reader:
         record = self.record
         match event["event"]:
             case "begin":
-                record.time, record.causes = event["time"], event["causes"]
+                record.time = event["time"]
+            case "causes":
+                record.causes += event["causes"]
             case "before":
                 record.before = record.before | {
                     thing: seen for thing, seen in self._things(event).items() if thing not in record.before
@@ -189,6 +191,8 @@ class _Reader:
                 record.status, record.undoing = Status.INTERRUPTED, True
             case "end":
                 record.status = Status(event["status"])
+                mended = event.get("mended", [])
+                record.causes = [each for each in record.causes if not mended or each["code"] in mended]
 
     def _things(self, event: dict[str, Any]) -> dict[Thing, Snapshot]:
         if self.journal is None:

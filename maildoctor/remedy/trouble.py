@@ -13,6 +13,15 @@ class RepairFailed(Exception):
         return cls(f"{path}: {error.strerror or error}{f' ({hint})' if hint else ''}")
 
 
+class StepFailed(RepairFailed):
+    """One step of a repair failed; ``codes`` are the root causes that asked for it."""
+
+    def __init__(self, codes: tuple[str, ...], command: str, reason: str) -> None:
+        """Remember which step it was."""
+        self.codes = codes
+        super().__init__(reason if reason.startswith(command) else f"{command}: {reason}")
+
+
 HINTS = {
     errno.EPERM: "not root, or an immutable file: see lsattr",
     errno.EROFS: "mount it read-write first",

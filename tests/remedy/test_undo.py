@@ -34,7 +34,8 @@ ACL = "system.posix_acl_access"
 
 
 def mend(site: FakeSite, *actions: Action) -> str:
-    repair = Repair(site, [{"code": "some-fault", "summary": "Something is wrong."}])
+    repair = Repair(site)
+    repair.mean([{"code": "some-fault", "summary": "Something is wrong."}])
     repair.apply(arrange([("some-fault", actions)]))
     repair.end(Status.DONE)
     return repair.journal.name
@@ -263,7 +264,7 @@ def test_other_overrides_stay(site: FakeSite) -> None:
 def test_failure_takes_the_whole_run_back(site: FakeSite) -> None:
     site.programs["adduser"] = lambda *_: (1, "adduser: no such group\n")
     before = inventory(site.root)
-    repair = Repair(site, [])
+    repair = Repair(site)
     steps = arrange([("x", (SetLine("/etc/default/saslauthd", "START", "=", "yes"),
                             AddUserToGroup("postfix", "sasl")))])  # fmt: skip
     with pytest.raises(RepairFailed, match="no such group"):

@@ -1,0 +1,292 @@
+"""``maildoctor check --fix``: diagnose, show the plan, ask, repair, look again, and say what is left.
+
+Nothing is changed before the plan was shown and somebody, at the prompt or by ``--yes``, agreed to it.
+"""
+
+import os
+import sys
+from dataclasses import dataclass, field
+
+from maildoctor.commands import ExitStatus, WrongUsage
+from maildoctor.commands.check import CheckOptions, exit_status, system_of
+from maildoctor.commands.output import report_stream
+from maildoctor.diagnosis import Diagnosis, UnknownName, diagnose
+from maildoctor.finding import Finding, Stage
+from maildoctor.host import CannotLook, LiveHost
+from maildoctor.mending import Heard, Mending, Outcome, Proposal, Witnesses, propose
+from maildoctor.remedy import Safety
+from maildoctor.remedy.journal import Record, Status, records
+from maildoctor.remedy.preview import PreviewedStep, preview
+from maildoctor.remedy.site import Site
+from maildoctor.remedy.trouble import RepairFailed
+from maildoctor.report import plan_text
+from maildoctor.report.ink import Line, write
+
+ROUNDS = 5
+"""A repair may uncover what it hid; no host has hidden more behind one another."""
+WITNESS_SECONDS = 12.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixOptions:
+    """What was asked for on the command line."""
+
+    check: CheckOptions
+    yes: bool = False
+    dry_run: bool = False
+    accept: tuple[str, ...] = ()
+    user: str | None = None
+
+
+@dataclass(slots=True)
+class Course:
+    """What happened, for the report."""
+
+    before: Diagnosis
+    after: Diagnosis
+    status: str = "nothing-to-do"
+    proposals: list[Proposal] = field(default_factory=list)
+    steps: list[PreviewedStep] = field(default_factory=list)
+    outcome: Outcome = field(default_factory=Outcome)
+    interrupted: Record | None = None
+    undone: list[str] = field(default_factory=list)
+
+
+def run(options: FixOptions) -> ExitStatus:
+    """Repair this host. Raises WrongUsage."""
+    if options.check.root is not None:
+        raise WrongUsage("--fix repairs this host; with --root there is nothing to repair")
+    if os.geteuid() != 0 and not options.dry_run:
+        raise WrongUsage("--fix needs root; `--fix --dry-run` shows what it would do")
+    from maildoctor.remedy.lock import locked
+
+    site = Site(system_of(LiveHost()), password=_password)
+    fix = _Fix(options, site)
+    try:
+        if options.dry_run:
+            return fix.dry_run()
+        with locked(site):
+            return fix.repair()
+    except RepairFailed as error:
+        raise WrongUsage(str(error)) from error
+
+
+class _Fix:
+    """One call of the command."""
+
+    def __init__(self, options: FixOptions, site: Site) -> None:
+        self.options = options
+        self.site = site
+        self.accepted = _accepted(options.accept)
+        self.asking = not options.yes and not options.check.as_json and sys.stdin.isatty()
+        self.declined: set[tuple[str, str]] = set()
+
+    def dry_run(self) -> ExitStatus:
+        """Show the plan."""
+        course = self._begin()
+        proposals, _ = self._propose(course.before)
+        from maildoctor.mending import is_throttled, steps_of
+
+        course.proposals = proposals
+        course.steps = [
+            *preview(self.site, steps_of(proposals, silent=is_throttled(course.before))),
+        ]
+        course.status = "dry-run" if proposals else "nothing-to-do"
+        self._show(plan_text.plan(proposals, course.steps))
+        return self._report(course)
+
+    def repair(self) -> ExitStatus:
+        """Repair in rounds, since mending one fault may show another."""
+        course = self._begin()
+        if course.interrupted and not self._undo_interrupted(course):
+            return self._report(course)
+        proposals, _ = self._propose(course.before)
+        if not proposals and not self._choices(course.before):
+            return self._report(course)
+        if not (self.options.yes or self.asking):
+            course.proposals = proposals
+            course.steps = [*preview(self.site, _steps(proposals))]
+            course.status = "needs-yes"
+            self._show(plan_text.plan(proposals, course.steps))
+            return self._report(course)
+        self._rounds(course)
+        return self._report(course)
+
+    def _rounds(self, course: Course) -> None:
+        mending = Mending(self.site, course.before, self._look, self._listen)
+        for _ in range(ROUNDS):
+            proposals = self._agreed(mending, course)
+            if not proposals:
+                break
+            mending.mend(proposals)
+            self.declined |= {(each.code, each.finding.subject) for each in proposals}
+            if mending.outcome.interrupted or mending.outcome.problems:
+                break
+        course.outcome, course.after = mending.end(), mending.now
+        course.status = _status(course)
+
+    def _agreed(self, mending: Mending, course: Course) -> list[Proposal]:
+        """Show the next round's plan and ask; give what is to be done."""
+        if self.asking:
+            self._ask_choices(mending.now)
+        proposals, _ = self._propose(mending.now)
+        if not proposals:
+            return []
+        steps = preview(self.site, mending.steps(proposals))
+        self._show(plan_text.plan(proposals, steps))
+        if self.asking:
+            agreed = _ask_which(proposals)
+            self.declined |= {(e.code, e.finding.subject) for e in proposals if e not in agreed}
+            if agreed != proposals:
+                proposals, steps = agreed, preview(self.site, mending.steps(agreed))
+        course.proposals += proposals
+        course.steps += steps
+        return proposals
+
+    def _begin(self) -> Course:
+        try:
+            diagnosis = self._look()
+        except UnknownName as error:
+            raise WrongUsage(str(error)) from error
+        course = Course(diagnosis, diagnosis)
+        if os.geteuid() == 0:
+            course.interrupted = next((r for r in records(self.site) if r.status is Status.INTERRUPTED), None)
+        return course
+
+    def _look(self) -> Diagnosis:
+        host = LiveHost()
+        host.intended = self.options.check.auth
+        host.intended_user = self.options.user
+        return diagnose(host, skip=self.options.check.skip, service=self.options.check.service)
+
+    def _listen(self) -> Witnesses:
+        """Let a made-up user try to log in on each service."""
+        from maildoctor.probe import Testimony, witness
+        from maildoctor.probe.own import own_targets
+
+        try:
+            targets = own_targets(LiveHost(), self.options.check.service)
+        except CannotLook:
+            return {}
+        heard: dict[str, Heard] = {}
+        for target in targets:
+            said = witness(target, WITNESS_SECONDS)
+            silent = said.testimony is Testimony.BROKEN and said.stage is Stage.LISTENING
+            heard[target.service] = Heard(str(said.testimony), silent, said.summary)
+        return heard
+
+    def _propose(self, diagnosis: Diagnosis) -> tuple[list[Proposal], list[Finding]]:
+        taken, left = propose(diagnosis, self.accepted, self.options.check.only)
+        return [each for each in taken if (each.code, each.finding.subject) not in self.declined], left
+
+    def _choices(self, diagnosis: Diagnosis) -> list[Finding]:
+        """Give the findings on which the admin can be asked to choose."""
+        if not self.asking:
+            return []
+        _, left = self._propose(diagnosis)
+        return [
+            each
+            for each in left
+            if each.remedy.safety is Safety.CHOICE and (each.code, each.subject) not in self.declined
+        ]
+
+    def _ask_choices(self, diagnosis: Diagnosis) -> None:
+        for finding in self._choices(diagnosis):
+            self._show(plan_text.choice(finding, self.site.system))
+            names = [option.name for option in finding.remedy.options]
+            answer = _ask(f"Which one (1-{len(names)}, or n for none)? ")
+            if answer.isdigit() and 1 <= int(answer) <= len(names):
+                self.accepted[finding.code] = names[int(answer) - 1]
+            elif answer in names:
+                self.accepted[finding.code] = answer
+            else:
+                self.declined.add((finding.code, finding.subject))
+
+    def _undo_interrupted(self, course: Course) -> bool:
+        """Take back a run that was killed, before anything else; tell whether to go on."""
+        from maildoctor.remedy.engine import undo
+
+        assert course.interrupted
+        course.status = "interrupted"
+        self._show(plan_text.interrupted(course.interrupted))
+        agreed = self.options.yes or (self.asking and _ask("Take it back now (y/n)? ") in ("y", "yes"))
+        if not agreed:
+            return False
+        course.outcome.problems = undo(self.site, course.interrupted.id)
+        if course.outcome.problems:
+            return False
+        course.undone.append(course.interrupted.id)
+        course.status = "nothing-to-do"
+        course.before = course.after = self._look()
+        return True
+
+    def _show(self, lines: list[Line]) -> None:
+        if not self.options.check.as_json and not self.options.check.quiet:
+            write(lines, self.options.check.colour)
+            sys.stdout.flush()
+
+    def _report(self, course: Course) -> ExitStatus:
+        _, left = propose(course.after, {}, self.options.check.only)
+        with report_stream(self.options.check.output) as stream:
+            if self.options.check.as_json:
+                from maildoctor.report import plan_json
+
+                stream.write(plan_json.render(course, left, self.site.system))
+            else:
+                write(plan_text.result(course, left, self.site.system), self.options.check.colour, stream)
+        if course.outcome.interrupted:
+            return ExitStatus.INTERRUPTED
+        if course.outcome.problems or course.outcome.taken_back or course.status == "interrupted":
+            return ExitStatus.FOUND
+        return exit_status(course.after, self.options.check.fail_on)
+
+
+def _steps(proposals: list[Proposal]):  # type: ignore[no-untyped-def]
+    from maildoctor.mending import steps_of
+
+    return steps_of(proposals)
+
+
+def _status(course: Course) -> str:
+    outcome = course.outcome
+    if outcome.problems:
+        return "interrupted"
+    if outcome.taken_back:
+        return "partly-mended" if outcome.mended else "taken-back"
+    return "mended" if outcome.mended else "declined"
+
+
+def _accepted(words: tuple[str, ...]) -> dict[str, str | None]:
+    accepted: dict[str, str | None] = {}
+    for word in words:
+        code, equals, option = word.partition("=")
+        accepted[code] = option if equals else None
+    return accepted
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question).strip().lower()
+    except EOFError:
+        return ""
+
+
+def _ask_which(proposals: list[Proposal]) -> list[Proposal]:
+    answer = _ask("Do all of this (a), ask for each (e), or nothing (n)? ")
+    if answer in ("a", "all", "y", "yes"):
+        return proposals
+    if answer in ("e", "each"):
+        return [each for each in proposals if _ask(f"Repair {each.code} (y/n)? ") in ("y", "yes")]
+    return []
+
+
+def _password(account: str) -> str:
+    """Ask for a password at the terminal, or take the next line of stdin; never from the command line."""
+    if sys.stdin.isatty():
+        import getpass
+
+        return getpass.getpass(f"Password for {account}: ")
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise RepairFailed(f"{account}: no password on stdin")
+    return password
