@@ -22,7 +22,7 @@ from maildoctor.postfix.parameters import (
     sasl_types,
 )
 from maildoctor.postfix.service import Service
-from maildoctor.source import Sourced
+from maildoctor.source import Source, Sourced
 
 __all__ = [
     "DIRECTORY",
@@ -38,6 +38,7 @@ __all__ = [
     "parameters",
     "postconf",
     "sasl_types",
+    "signs_of_logins",
     "version",
 ]
 
@@ -46,6 +47,10 @@ SUBMISSION_PORTS = (465, 587)
 LOGIN_PORTS = (25, *SUBMISSION_PORTS)
 KNOWN_PORTS = {"smtp": 25, "mail": 25, "smtps": 465, "ssmtp": 465, "submissions": 465, "submission": 587}
 LOOPBACK = re.compile(r"127\.[\d.]+|localhost|::1|\[::1\]", re.IGNORECASE)
+ENABLING = re.compile(r"sasl_?auth\w*enabled?|enabled?_?sasl_?auth|smtp\w*_auth_enable", re.IGNORECASE)
+"""The parameter that enables AUTH, spelt right or wrong."""
+OTHER_SIDES = ("smtp_", "lmtp_")
+"""Parameters of Postfix as a client, which logs in to other servers."""
 SASL_CONFIGURATIONS = (
     "/etc/postfix/sasl/smtpd.conf",
     "/etc/sasl2/smtpd.conf",
@@ -182,29 +187,56 @@ def _known_tcp_ports(host: Host) -> dict[str, int]:
 def meant_for_logins(host: Host, service: Service) -> bool:
     """Tell whether people are meant to log in on a service. The one place where this is judged.
 
-    - AUTH is enabled there: somebody wanted it.
+    - AUTH is enabled there, or set to something that is neither yes nor no: somebody wanted it.
     - A port for submission alone (587, 465) that master.cf has: nothing else is done there. Debian ships
       these entries commented out, so a stock host and a satellite have none.
-    - Port 25 and others carry mail between servers; AUTH left off there is as it should be. They are meant
-      only if master.cf has no service for submission and the host says all the same that logins are wanted:
-      an ``smtpd_sasl_`` parameter in main.cf or below the service, an smtpd.conf, or ``--auth``.
+    - ``-o smtpd_sasl_...`` below another service says the same, but ``-o smtpd_sasl_auth_enable=no`` the
+      contrary.
+    - Port 25 carries mail between servers; AUTH left off there is as it should be. It is meant only if no
+      other service is, and main.cf speaks of enabling AUTH (misspelt, or ``no`` while other things say that
+      logins are wanted), or ``--auth`` says so.
     """
-    if service.flag("smtpd_sasl_auth_enable") or service.port in SUBMISSION_PORTS:
+    enable = service.parameter("smtpd_sasl_auth_enable")
+    if enable.value.lower() not in ("", "no") or service.port in SUBMISSION_PORTS:
         return True
+    if "smtpd_sasl_auth_enable" in service.options:
+        return False
     if any(name.startswith("smtpd_sasl_") for name in service.options):
         return True
-    others = (each for each in login_services(host) if each is not service)
-    if any(each.port in SUBMISSION_PORTS or each.flag("smtpd_sasl_auth_enable") for each in others):
+    if service.port != 25 or any(
+        _serves_logins(each) for each in login_services(host) if each is not service
+    ):
         return False
-    return service.port == 25 and _logins_are_wanted(host)
+    return bool(host.intended) or _main_cf_enables(host)
 
 
-def _logins_are_wanted(host: Host) -> bool:
-    """Tell whether anything beside the services themselves says that people should log in on this host."""
+def _serves_logins(service: Service) -> bool:
+    enable = service.parameter("smtpd_sasl_auth_enable").value.lower()
+    return service.port in SUBMISSION_PORTS or enable not in ("", "no")
+
+
+def _main_cf_enables(host: Host) -> bool:
+    """Tell whether main.cf wants to enable AUTH in a way that has no effect."""
     written = main(host).parameters
-    if host.intended or any(name.lower().lstrip("\ufeff").startswith("smtpd_sasl_") for name in written):
+    wanting = [name for name in written if ENABLING.search(name) and not name.startswith(OTHER_SIDES)]
+    if any(written[name].value.lower() != "no" for name in wanting):
         return True
-    return any(_is_there(host, path) for path in SASL_CONFIGURATIONS)
+    return bool(wanting) and any(sign.source.line is None for sign in signs_of_logins(host) if sign.source)
+
+
+@fact
+def signs_of_logins(host: Host) -> tuple[Sourced[str], ...]:
+    """Give what says that logins are wanted on this host, apart from master.cf: main.cf's lines, smtpd.conf.
+
+    A file's source has no line. Debian's stock configuration has none of this, nor has a satellite.
+    """
+    signs = [
+        Sourced(f"{name} = {value.value}".rstrip(), value.source)
+        for name, value in main(host).parameters.items()
+        if name.lower().lstrip("\ufeff").startswith("smtpd_sasl_")
+    ]
+    files = [path for path in SASL_CONFIGURATIONS if _is_there(host, path)]
+    return tuple(signs + [Sourced("is there", Source(path)) for path in files])
 
 
 def _is_there(host: Host, path: str) -> bool:
