@@ -22,7 +22,8 @@ KEYS = re.findall(
     "ldapdb_mech ldapdb_pw ldapdb_rc ldapdb_starttls ldapdb_uri log_level mech_list ntlm_server ntlm_v2 "
     "opiekeys otp_mda plugin_list pwcheck_method reauth_timeout saslauthd_path sasldb_mapsize "
     "sasldb_maxreaders sasldb_path scram_iteration_counter scram_secret_generate sql_database sql_engine "
-    "sql_hostnames sql_insert sql_passwd sql_select sql_statement sql_update sql_user sql_usessl srp_mda srvtab",
+    "sql_hostnames sql_insert sql_passwd sql_select sql_statement sql_update sql_user sql_usessl "
+    "srp_mda srvtab",
 )
 """What libsasl2 2.1.28 and its plugins ask for."""
 DECIDING = frozenset({"pwcheck_method", "saslauthd_path", "sasldb_path", "auxprop_plugin", "mech_list"})

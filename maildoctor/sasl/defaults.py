@@ -110,6 +110,9 @@ def read_as_environment(text: str, path: str) -> Defaults:
             defaults.complaints.append(Complaint(number, line, "systemd ignores it: no NAME=value"))
             continue
         value = _unquote(rest.strip(" \t"))
+        if "\n" in value:
+            why = f"its quote is closed {value.count(chr(10))} lines below, or nowhere"
+            defaults.complaints.append(Complaint(number, line.partition("\n")[0], why))
         defaults.variables[name.strip()] = Sourced(value, Source(path, number))
     return defaults
 

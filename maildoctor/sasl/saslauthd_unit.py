@@ -25,7 +25,6 @@ class Unit:
 
     path: str
     settings: dict[str, list[Sourced[str]]] = field(default_factory=dict)
-    masked: bool = False
 
     def last(self, name: str) -> Sourced[str]:
         """Give the value that counts where only one can; empty where none is set."""
@@ -61,15 +60,26 @@ def unit(host: Host) -> Unit | None:
     for place in PLACES:
         path = f"{place}/{NAME}"
         try:
-            found = Unit(path, masked=host.readlink(path) == "/dev/null")
-            if not found.masked:
-                _take(found, host.text(path), path)
+            if host.readlink(path) == "/dev/null":
+                continue
+            text = host.text(path)
         except Missing:
             continue
+        found = Unit(path)
+        _take(found, text, path)
         for drop_in in _drop_ins(host):
             _take(found, host.text(drop_in), drop_in)
         return found
     return None
+
+
+@fact
+def masked(host: Host) -> bool:
+    """Tell whether ``systemctl mask`` keeps it from being started at all."""
+    try:
+        return host.readlink(f"/etc/systemd/system/{NAME}") == "/dev/null"
+    except Missing:
+        return False
 
 
 def _drop_ins(host: Host) -> list[str]:
