@@ -3,13 +3,14 @@
 A fault test starts from one of these by its name, so a name, once given, stays.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
 from dataclasses import dataclass
+from functools import cache as remembered
 from pathlib import Path
 
 from tests.hosts import smtp
 from tests.hosts.machine import Host
+from tests.hosts.tree import base_tree, cache, forget_old, locked
 
 ADMIN = (Path(__file__).parent / "admin.sh").read_text()
 
@@ -33,18 +34,29 @@ class Arrangement:
 def arrange(host: Host, name: str) -> Arrangement:
     """Set the host up, restart Postfix, and wait until it greets; says how to log in."""
     arrangement = ARRANGEMENTS[name]
-    host.sh(f"{ADMIN}\ndiscard_outgoing_mail\n{arrangement.setup}\nsystemctl restart postfix")
+    host.sh(f"{ADMIN}\ndiscard_outgoing_mail\n{arrangement.setup}\nsystemctl restart 'postfix*.service'")
     if arrangement.port and arrangement.tls != "implicit":
         smtp.wait_for_banner(host, arrangement.port)
     return arrangement
 
 
-@contextmanager
-def arranged(release: str, name: str) -> Iterator[Host]:
-    """A booted host of that release in that arrangement."""
-    with Host(release) as host:
-        arrange(host, name)
-        yield host
+def arranged(release: str, name: str) -> Host:
+    """A host of that release in that arrangement, to be booted: it was set up before and then shut down."""
+    return Host(release, disk=_disk(release, name))
+
+
+@remembered
+def _disk(release: str, name: str) -> Path:
+    recipe = "\n".join([base_tree(release).name, ADMIN, ARRANGEMENTS[name].setup])
+    disk = cache() / f"disk-{release}-{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    with locked(disk.name):
+        if not disk.exists():
+            forget_old(f"disk-{release}-{name}-*")
+            with Host(release) as host:
+                arrange(host, name)
+                host.save_disk(disk.with_suffix(".new"))
+            disk.with_suffix(".new").rename(disk)
+    return disk
 
 
 CRAM = ("PLAIN", "LOGIN", "CRAM-MD5")

@@ -9,7 +9,7 @@ import tempfile
 from functools import cache as remembered
 from pathlib import Path
 
-from tests.hosts.tree import base_tree, cache, locked
+from tests.hosts.tree import base_tree, cache, forget_old, locked
 
 CHECKOUT = Path(__file__).parents[2]
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "maildoctor", "checks")
@@ -34,6 +34,7 @@ def maildoctor_layer(release: str) -> Path:
     layer = cache() / f"layer-{release}-{digest.hexdigest()[:12]}"
     with locked(layer.name):
         if not layer.is_dir():
+            forget_old(f"layer-{release}-*")
             _build(release, files, layer)
     return layer
 

@@ -125,6 +125,10 @@ class _Talk:
                 return Reply(int(line[:3]), "\n".join(texts))
         return Reply(0, "closed")
 
+    def offers(self, mechanism: str) -> bool:
+        """Whether the last EHLO reply has the mechanism; no mail program tries one that is not there."""
+        return mechanism in Session(self.steps).mechanisms("ehlo-tls" if "ehlo-tls" in self.steps else "ehlo")
+
     def start_tls(self, step: str) -> None:
         """Negotiate TLS; whose certificate it is does not matter here."""
         context = ssl.create_default_context()
@@ -170,6 +174,8 @@ def _authenticate(talk: _Talk, mechanism: str, user: str, password: str) -> Repl
     def cram_md5(challenge: bytes) -> str:
         return f"{user} {hmac.new(password.encode(), challenge, 'md5').hexdigest()}"
 
+    if not talk.offers(mechanism):
+        return talk.steps.setdefault("auth", Reply(0, "not offered"))
     if mechanism == "PLAIN":
         return talk.say("auth", "AUTH PLAIN " + _base64(f"\0{user}\0{password}"))
     reply = talk.say("auth", f"AUTH {mechanism}")

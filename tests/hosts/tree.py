@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ FINISH = r"""
 set -eu
 mkdir "$1/srv/packages"
 cd "$1/srv/packages"
-cp "$1"/var/cache/apt/archives/*sasl2*.deb "$1"/var/cache/apt/archives/postfix*.deb .
+for name in postfix sasl2-bin libsasl2 dovecot; do cp "$1"/var/cache/apt/archives/$name*.deb .; done
 for deb in *.deb; do
     dpkg-deb --field "$deb"
     printf 'Filename: ./%s\nSize: %s\n' "$deb" "$(stat -c %s "$deb")"
@@ -43,17 +44,18 @@ chroot "$1" apt-get -qq update
 echo mail > "$1/etc/hostname"
 printf '127.0.0.1 localhost\n192.0.2.10 mail.example.com mail\n' > "$1/etc/hosts"
 : > "$1/etc/resolv.conf"
-printf 'auto lo host0\niface lo inet loopback\n' > "$1/etc/network/interfaces"
-printf 'iface host0 inet static\n  address 192.0.2.10/24\n  gateway 192.0.2.1\n' >> "$1/etc/network/interfaces"
+cat > "$1/etc/network/interfaces" <<END
+auto lo host0
+iface lo inet loopback
+iface host0 inet static
+  address 192.0.2.10/24
+  gateway 192.0.2.1
+END
 chroot "$1" postconf -e myhostname=mail.example.com
 chroot "$1" systemctl --quiet disable dovecot apt-daily.timer apt-daily-upgrade.timer
 """
 
 _SUITE = re.compile(r"(?:bullseye|bookworm|trixie|forky|stable|oldstable|testing)(|-updates|-security)")
-
-
-class NoHosts(Exception):
-    """Real hosts cannot be had on this machine; the text says why."""
 
 
 def cache() -> Path:
@@ -71,6 +73,13 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
+def forget_old(pattern: str) -> None:
+    """Remove what earlier versions of the checkout left in the cache, unless it is less than a day old."""
+    for path in cache().glob(pattern):
+        if time.time() - path.stat().st_mtime > 24 * 3600:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def base_tree(release: str) -> Path:
     """The root directory of a stock host of that release; built if it is not in the cache."""
     recipe = "\n".join([release, PACKAGES, PRESEED, FINISH])
@@ -79,6 +88,15 @@ def base_tree(release: str) -> Path:
         if not tree.is_dir():
             _build(release, tree)
     return tree
+
+
+def why_none() -> str | None:
+    """Why this machine cannot run real hosts, if it cannot."""
+    if os.geteuid() != 0:
+        return "real hosts need root"
+    tools = ["mmdebstrap", "systemd-nspawn", "unshare", "nsenter", "ip", "tar"]
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    return f"real hosts need {', '.join(missing)}" if missing else None
 
 
 def _build(release: str, tree: Path) -> None:
@@ -122,7 +140,7 @@ def _mirror_lines(release: str) -> list[str]:
         if found := _SUITE.fullmatch(suite):
             mirrors.setdefault(found[1], uri)
     if "" not in mirrors:
-        raise NoHosts("no Debian mirror in this machine's apt sources")
+        raise RuntimeError("no Debian mirror in this machine's apt sources")
     return [f"deb {uri} {release}{kind} main" for kind, uri in sorted(mirrors.items())]
 
 

@@ -1,0 +1,156 @@
+"""The cradle of a host: one process that holds all that belongs to it, so that nothing can be left behind.
+
+It is a shell under `unshare`, with mounts, a process table, a network and a cgroup of its own, and it reads
+commands from a pipe. systemd-nspawn runs as its child. When the pipe closes, because the test is over or
+was killed, the shell ends and the kernel takes everything down with it. The cradle's network is also the
+place where the foreign mail client lives, at the other end of the host's cable.
+"""
+
+import ctypes
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+GATEWAY = "192.0.2.1"
+CLIENT = "198.51.100.7"
+
+CGROUPS = [Path("/sys/fs/cgroup", name) for name in ("", "systemd", "unified")]
+
+# Several hosts in one cgroup would take each other's processes for their own.
+MOUNT = """
+set -eu
+for group in {cgroups}; do mkdir -p "$group"; echo 0 > "$group/cgroup.procs"; done
+mount -t tmpfs tmpfs /run
+mkdir /run/disk /run/work /run/root
+{restore}
+mount -t overlay -o lowerdir={lower},upperdir=/run/disk,workdir=/run/work overlay /run/root
+"""
+
+BOOT = """
+wait
+{environment} systemd-nspawn --quiet --directory=/run/root --machine=mail --boot --register=no --keep-unit \\
+    --network-veth --resolv-conf=off --console=pipe {arguments} < /dev/null &
+"""
+
+CABLE = f"""
+ip link set ve-mail up
+ip address replace {CLIENT}/32 dev ve-mail
+ip address replace {GATEWAY}/24 dev ve-mail
+"""
+
+TAR = ["tar", "--xattrs", "--xattrs-include=*", "--acls", "--directory=/run/disk"]
+
+
+class Cradle:
+    """Holds one host, from its first mount to its end."""
+
+    def __init__(self, name: str, lower: Sequence[Path], disk: Path | None) -> None:
+        self._console = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)
+        namespaces = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        self._process = subprocess.Popen(
+            ["unshare", *namespaces, "--propagation=private", "sh"],
+            stdin=subprocess.PIPE,
+            stdout=self._console,
+            stderr=self._console,
+            start_new_session=True,
+        )
+        cgroups = [str(path / name) for path in CGROUPS if (path / "cgroup.procs").exists()]
+        restore = shlex.join([*TAR, "-xf", str(disk)]) if disk else ""
+        layers = ":".join(str(path) for path in lower)
+        self._tell(MOUNT.format(cgroups=shlex.join(cgroups), restore=restore, lower=layers))
+
+    def boot(self) -> None:
+        """Start the host's init; it is not there yet when this returns."""
+        legacy = not Path("/sys/fs/cgroup/cgroup.controllers").exists()
+        environment = "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0" if legacy else ""
+        arguments = "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1" if legacy else ""
+        self._tell(BOOT.format(environment=environment, arguments=arguments))
+
+    def connect_cable(self) -> None:
+        """Give the foreign client its address; the host made its own end of the cable when it booted."""
+        self._enter(["--net"], ["sh", "-ec", CABLE])
+
+    def save_disk(self, archive: Path) -> None:
+        """Keep what the host wrote, which is all that tells it from a fresh one."""
+        self._enter(["--mount"], [*TAR, "-cf", str(archive), "."])
+
+    def close(self) -> None:
+        """End the host at once, as if its plug were pulled."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        self._process.kill()
+        self._process.wait()
+        self._console.close()
+        sweep_cgroups()
+
+    @property
+    def init(self) -> int | None:
+        """The process id, as seen from outside, of the host's init, if it runs."""
+        for nspawn in _children(self._shell):
+            for child in _children(nspawn):
+                return child
+        return None
+
+    @property
+    def console(self) -> str:
+        """The last that the host, or what runs it, wrote to its console."""
+        self._console.seek(0)
+        return self._console.read().decode(errors="replace")[-4000:]
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """Sockets made in this block belong to the foreign client's network."""
+        with open("/proc/thread-self/ns/net") as here, open(f"/proc/{self._shell}/ns/net") as there:
+            _enter_network(there.fileno())
+            try:
+                yield
+            finally:
+                _enter_network(here.fileno())
+
+    @property
+    def _shell(self) -> int:
+        return next(iter(_children(self._process.pid)), -1)
+
+    def _tell(self, commands: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(commands.encode())
+        self._process.stdin.flush()
+
+    def _enter(self, namespaces: list[str], words: list[str]) -> None:
+        enter = ["nsenter", f"--target={self._shell}", *namespaces, "--"]
+        ran = subprocess.run([*enter, *words], capture_output=True, text=True)
+        if ran.returncode != 0:
+            raise RuntimeError(f"{shlex.join(words)} ended with {ran.returncode}\n{ran.stderr}")
+
+
+def sweep_cgroups() -> None:
+    """Remove the cgroups of hosts that are gone, also of killed test runs; the kernel keeps busy ones."""
+    for top in CGROUPS:
+        for group in top.glob("maildoctor-*"):
+            for path in [*sorted(group.rglob("*/"), reverse=True), group]:
+                with suppress(OSError):
+                    path.rmdir()
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _enter_network(namespace: int) -> None:
+    clone_newnet = 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, clone_newnet) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
