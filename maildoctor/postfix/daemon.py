@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,6 +65,8 @@ class Smtpd:
     """In seconds of the epoch."""
     groups: frozenset[int]
     """Its group ids, supplementary ones included; those of the moment when it started."""
+    command: tuple[str, ...] = ()
+    """The words of its command line; master adds ``-n``, ``-t``, ``-u``, ``-c`` (chroot) to master.cf's."""
 
 
 @fact
@@ -100,8 +103,8 @@ def _bearing(path: str, number: int) -> Master:
         process = psutil.Process(number)
         name = process.name()
         if name == "master" and process.status() != psutil.STATUS_ZOMBIE and _shares_our_world(number):
-            return Master(path, number, number, None, process.create_time())
-    except (psutil.Error, OverflowError):
+            return Master(path, number, number, None, started(number))
+    except (psutil.Error, OSError, OverflowError):
         return Master(path, None, number)
     return Master(path, None, number, name)
 
@@ -130,6 +133,17 @@ def _shares_our_world(pid: int) -> bool:
         return True  # Without root nobody may look there, and the name must do.
 
 
+def started(pid: int) -> float:
+    """Give when a process started, in seconds of the epoch, to a hundredth: proc(5), stat, field 22.
+
+    psutil adds the boot time in whole seconds, too coarse to compare with a file's time stamp.
+    """
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as status:
+        ticks = int(status.read().rpartition(")")[2].split()[19])
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return booted + ticks / os.sysconf("SC_CLK_TCK")
+
+
 @fact
 def last_reload(host: Host) -> float:
     """Give when master last read its configuration, in seconds of the epoch; 0 without a living master.
@@ -142,9 +156,9 @@ def last_reload(host: Host) -> float:
     found = master(host)
     times = [found.started]
     for process in _children(found.pid) if found.pid else ():
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, OSError):
             if process.name() in ("qmgr", "pickup"):
-                times.append(process.create_time())
+                times.append(started(process.pid))
     return max(times)
 
 
@@ -154,6 +168,11 @@ def listeners(host: Host) -> tuple[Listener, ...]:
 
     Raises NeedsLiveHost, Unreadable.
     """
+    return listeners_now(host)
+
+
+def listeners_now(host: Host) -> tuple[Listener, ...]:
+    """Give ``listeners`` of this very moment, for those who look twice."""
     if not host.live:
         raise NeedsLiveHost("listening sockets")
     tables = f"/proc/{master_pid(host) or 'self'}/net"
@@ -192,6 +211,11 @@ def _address(digits: str) -> str:
 @fact
 def smtpds(host: Host) -> tuple[Smtpd, ...]:
     """Give master's living smtpd processes. Raises NeedsLiveHost, Refused."""
+    return smtpds_now(host)
+
+
+def smtpds_now(host: Host) -> tuple[Smtpd, ...]:
+    """Give ``smtpds`` of this very moment, for those who look twice."""
     pid = master(host).pid
     return tuple(_smtpds(pid)) if pid else ()
 
@@ -204,7 +228,7 @@ def _smtpds(master_pid: int) -> Iterator[Smtpd]:
             command = process.cmdline()
             if command and command[0].rpartition("/")[2] == "smtpd" and "-n" in command:
                 service = command[command.index("-n") + 1]
-                yield Smtpd(process.pid, service, process.create_time(), _groups(process.pid))
+                yield Smtpd(process.pid, service, started(process.pid), _groups(process.pid), tuple(command))
 
 
 def _children(pid: int) -> "Iterator[psutil.Process]":

@@ -6,6 +6,7 @@ the oldest version in full, then what each later one changed (null: the paramete
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 
 from maildoctor.debian.packages import postfix_version
@@ -25,10 +26,11 @@ def defaults(host: Host, written: Mapping[str, Sourced[str]]) -> dict[str, str]:
     name = host_name(host)
     domain = written.get("myhostname", Sourced(name)).value.partition(".")[2]
     said = {"mail_version": ".".join(map(str, version)), "myhostname": name}
-    return of_version(version) | said | {"mydomain": domain or "localdomain"}
+    return {**of_version(version), **said, "mydomain": domain or "localdomain"}
 
 
-def of_version(version: tuple[int, ...]) -> dict[str, str]:
+@cache
+def of_version(version: tuple[int, ...]) -> Mapping[str, str]:
     """Give the defaults of the newest known version that is not newer than ``version``."""
     by_version = json.loads(files("maildoctor.postfix").joinpath("defaults.json").read_text("utf-8"))
     result: dict[str, str] = {}

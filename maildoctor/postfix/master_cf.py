@@ -35,6 +35,7 @@ class Entry:
     command: str
     source: Source
     arguments: tuple[str, ...] = ()
+    """As master hands them on: without the braces of ``{ ... }``."""
     options: dict[str, Sourced[str]] = field(default_factory=dict)
     """``-o name=value``; the last one of a name counts."""
 
@@ -52,6 +53,8 @@ class MasterCf:
     problems: tuple[Problem, ...] = ()
     option_problems: tuple[tuple[str, Problem], ...] = ()
     """Pairs of an entry's name and what its command cannot use."""
+    overridden: tuple[Entry, ...] = ()
+    """Entries that a later one of the same name and type takes the place of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +70,27 @@ def parse(text: str, path: str = "/etc/postfix/master.cf") -> MasterCf:
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
     option_problems: list[tuple[str, Problem]] = []
+    overridden: list[Entry] = []
     for logical in logical_lines(text):
         words = _words(logical)
         why = _refusal(logical, words)
         if why:
-            problems.append(Problem(Source(path, logical.line), why))
+            fatal = logical.text[0] not in BLANKS
+            problems.append(Problem(Source(path, logical.line), why, fatal))
             continue
         entry, wrong = _entry(words, path)
-        entries.pop(entry.name, None)
+        if entry.name in entries:
+            overridden.append(entries.pop(entry.name))
         entries[entry.name] = entry
         option_problems += [(entry.name, problem) for problem in wrong]
-    return MasterCf(tuple(entries.values()), tuple(problems), tuple(option_problems))
+    return MasterCf(tuple(entries.values()), tuple(problems), tuple(option_problems), tuple(overridden))
 
 
 def _refusal(logical: LogicalLine, words: list[_Word]) -> str | None:
     """Say why master refuses a line; None if it takes it."""
     columns = dict(zip(FIELDS, (word.text for word in words), strict=False))
     if logical.text[0] in BLANKS:
-        return "the first line begins with white space, so it continues nothing"
+        return "the first line begins with white space; it continues nothing and is ignored"
     if logical.text.startswith("\ufeff"):
         return "a byte order mark stands before the first service"
     if columns["service"].startswith("-"):
@@ -103,7 +109,7 @@ def _entry(words: list[_Word], path: str) -> tuple[Entry, list[Problem]]:
     options, problems = _options(rest, path)
     service, type_, private, unpriv, chroot, wakeup, maxproc, command = (word.text for word in columns)
     source = Source(path, columns[0].line)
-    arguments = tuple(word.text for word in rest)
+    arguments = tuple(_unbraced(word.text) for word in rest)
     entry = Entry(
         service, type_, private, unpriv, chroot, wakeup, maxproc, command, source, arguments, options
     )
@@ -129,7 +135,7 @@ def _options(words: list[_Word], path: str) -> tuple[dict[str, Sourced[str]], li
 
 
 def _unbraced(text: str) -> str:
-    return text[1:-1] if text.startswith("{") and text.endswith("}") else text
+    return text[1:-1].strip(BLANKS) if text.startswith("{") and text.endswith("}") else text
 
 
 def _words(logical: LogicalLine) -> list[_Word]:

@@ -1,0 +1,121 @@
+"""Listening: can master and smtpd read main.cf and master.cf at all?"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from maildoctor.check import check
+from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
+from maildoctor.host import Host
+from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, main, master
+from maildoctor.postfix.daemon import master_pid
+from maildoctor.postfix.main_cf import Problem
+from maildoctor.postfix.service import Service
+from maildoctor.remedy import Remedy
+
+DEAD = ("postfix-not-running", "service-not-listening", "service-throttled", "smtpd-older-than-change")
+
+
+@check(Stage.LISTENING, explains=(*DEAD, "auth-not-enabled"))
+def main_cf_broken(host: Host) -> Iterator[Finding]:
+    """Postfix cannot read main.cf.
+
+    What:
+        A line of main.cf is not ``name = value``. Every Postfix program ends with a fatal error at it.
+    Why:
+        A missing "=", a value that was continued without white space before it, or a file that an editor
+        saved as UTF-16. Processes that live already go on until they end: the next smtpd cannot start, and
+        a restart stops Postfix altogether.
+    Start: saslauthd-chroot
+    Break:
+        echo 'smtpd_sasl_local_domain $myhostname' >> /etc/postfix/main.cf
+        systemctl restart postfix || true
+    Mend:
+        sed -i '/^smtpd_sasl_local_domain [^=]/d' /etc/postfix/main.cf
+        systemctl restart postfix
+    Safety:
+        Manual: what the line was to say, only the admin knows.
+    See: postconf(5)
+    """
+    for problem in main(host).problems:
+        if problem.fatal:
+            yield _unreadable(problem, MAIN_CF, "postconf -n")
+
+
+@check(Stage.LISTENING, explains=DEAD)
+def master_cf_broken(host: Host) -> Iterator[Finding]:
+    """Postfix's master cannot read master.cf.
+
+    What:
+        An entry of master.cf lacks a column, or has one that master does not take.
+    Why:
+        An option line (-o ...) that is not indented begins a new entry, the line of a service was cut or
+        wrapped, or a column holds something else than y, n, - or a number. A master that runs goes on as
+        before, "postfix reload" refuses to work, and the next start fails.
+    Start: saslauthd-chroot
+    Break:
+        echo '-o smtpd_client_restrictions=permit' >> /etc/postfix/master.cf
+        systemctl restart postfix || true
+    Mend:
+        sed -i '/^-o smtpd_client_restrictions/d' /etc/postfix/master.cf
+        systemctl restart postfix
+    Safety:
+        Manual: how the entry was meant, only the admin knows.
+    See: master(5)
+    """
+    for problem in master(host).problems:
+        if problem.fatal:
+            alive = host.live and master_pid(host) is not None
+            finding = _unreadable(problem, MASTER_CF, "postconf -M")
+            yield replace(finding, severity=Severity.WARNING) if alive else finding
+
+
+@check(Stage.LISTENING, everywhere=True, explains=(*DEAD[1:], "auth-not-enabled"))
+def service_option_broken(host: Host, service: Service) -> Iterator[Finding]:
+    """An -o option of the service in master.cf is not name=value.
+
+    What:
+        smtpd ends with "missing '=' after attribute name" when it starts, and master throttles the service.
+    Why:
+        White space separates words in master.cf: in ``-o name = value`` the option ends before the "=".
+        Since Postfix 3.0 ``-o { name = value }`` may be written for values with spaces.
+    Start: saslauthd-chroot
+    Break:
+        sed -i 's/-o smtpd_sasl_auth_enable=yes/-o smtpd_sasl_auth_enable = yes/' /etc/postfix/master.cf
+        postfix reload
+    Mend:
+        sed -i 's/-o smtpd_sasl_auth_enable = yes/-o smtpd_sasl_auth_enable=yes/' /etc/postfix/master.cf
+        systemctl restart postfix
+    Safety:
+        Manual: the line must be corrected in an editor.
+    See: master(5)
+    """
+    for entry, problem in master(host).option_problems:
+        if entry != service.entry:
+            continue
+        yield Finding(
+            summary=f"smtpd cannot start: {problem.text}",
+            subject=service.entry,
+            impact=Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS,
+            expected="-o name=value, without spaces around the =",
+            found=problem.text,
+            evidence=(Evidence.at(problem.source, problem.text),),
+            proof=f"sed -n {problem.source.line}p {MASTER_CF}",
+            remedy=_by_hand(problem, MASTER_CF),
+        )
+
+
+def _unreadable(problem: Problem, path: str, proof: str) -> Finding:
+    return Finding(
+        summary=f"Postfix cannot read {path}, line {problem.source.line}: {problem.text}",
+        subject=path,
+        impact=Impact.INCOMING_MAIL,
+        expected="a file that Postfix can read",
+        found=problem.text,
+        evidence=(Evidence.at(problem.source, problem.text),),
+        proof=proof,
+        remedy=_by_hand(problem, path),
+    )
+
+
+def _by_hand(problem: Problem, path: str) -> Remedy:
+    return Remedy.manual(f"Correct line {problem.source.line} of {path}, then: systemctl restart postfix")

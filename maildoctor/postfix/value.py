@@ -1,0 +1,33 @@
+"""Which values a parameter may have: yes or no, a number, a time. Source: postconf(5), mail_conf_*.c.
+
+What a parameter is follows from its default: ``no`` makes it yes or no, ``100`` a number, ``300s`` a time.
+"""
+
+import re
+from collections.abc import Mapping
+
+CHOICES = frozenset({"smtpd_forbid_bare_newline", "smtpd_forbid_unauth_pipelining", "smtputf8_enable"})
+"""Their default looks like yes or no, or will in a later version, but they take other words as well."""
+_FORMS = {
+    "yes or no": re.compile(r"yes|no", re.IGNORECASE),
+    "a number": re.compile(r"-?\d+"),
+    "a time such as 30s": re.compile(r"\d+\s*[smhdw]?", re.IGNORECASE),
+}
+_DEFAULTS = {
+    "yes or no": re.compile(r"yes|no"),
+    "a number": re.compile(r"\d+"),
+    "a time such as 30s": re.compile(r"\d+[smhdw]"),
+}
+
+
+def expected(name: str, defaults: Mapping[str, str]) -> str | None:
+    """Say which kind of value a parameter takes, ``yes or no``; None where anything may stand."""
+    default = defaults.get(name)
+    if default is None or name in CHOICES:
+        return None
+    return next((kind for kind, form in _DEFAULTS.items() if form.fullmatch(default)), None)
+
+
+def fits(value: str, kind: str) -> bool:
+    """Tell whether an expanded value is of that kind; smtpd ends with a fatal error where it is not."""
+    return _FORMS[kind].fullmatch(value.strip()) is not None
