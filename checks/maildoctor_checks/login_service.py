@@ -213,7 +213,7 @@ def service_overridden(host: Host, service: Service) -> Iterator[Finding]:
     for earlier in master(host).overridden:
         if earlier.name == service.entry:
             yield Finding(
-                summary=f"{MASTER_CF} has {service.name} twice; that in line {earlier.source.line} is ignored",
+                summary=f"{MASTER_CF} has {service.name} twice; line {earlier.source.line} is ignored",
                 subject=service.entry,
                 severity=Severity.INFO,
                 expected="one entry",

@@ -6,11 +6,12 @@ from dataclasses import replace
 from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
-from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, main, master
+from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, main, master, parameters
 from maildoctor.postfix.daemon import master_pid
+from maildoctor.postfix.expansion import Unexpandable, expand
 from maildoctor.postfix.main_cf import Problem
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import Remedy
+from maildoctor.remedy import Option, Remedy, RemoveParameter, RestartUnit
 
 DEAD = ("postfix-not-running", "service-not-listening", "service-throttled", "smtpd-older-than-change")
 
@@ -102,6 +103,44 @@ def service_option_broken(host: Host, service: Service) -> Iterator[Finding]:
             proof=f"sed -n {problem.source.line}p {MASTER_CF}",
             remedy=_by_hand(problem, MASTER_CF),
         )
+
+
+@check(Stage.LISTENING, explains=(*DEAD, "auth-not-enabled"))
+def parameter_unexpandable(host: Host) -> Iterator[Finding]:
+    """A parameter's value refers to itself, or has braces that do not match.
+
+    What:
+        Postfix cannot work out the value, so that no Postfix program starts.
+    Why:
+        ``$name`` stands for another parameter's value. Two that name each other lead round in a circle, and
+        ``${name`` without its closing brace never ends. A dollar sign of its own is written ``$$``.
+    Start: saslauthd-chroot
+    Break:
+        postconf -e 'smtpd_banner=${myhostname ESMTP'
+        systemctl restart postfix || true
+    Mend:
+        postconf -e 'smtpd_banner=$myhostname ESMTP'
+        systemctl restart postfix
+    Safety:
+        A choice: the parameter's default holds again.
+    See: postconf(5)
+    """
+    every = parameters(host)
+    for name, value in main(host).parameters.items():
+        try:
+            expand(value.value, lambda other: every[other].value if other in every else None)
+        except Unexpandable as error:
+            actions = (RemoveParameter(name), RestartUnit("postfix"))
+            yield Finding(
+                summary=f"Postfix cannot work out the value of {name}: {error}",
+                subject=name,
+                impact=Impact.INCOMING_MAIL,
+                expected="a value whose references end somewhere",
+                found=value.value,
+                evidence=(Evidence.at(value.source, f"{name} = {value.value}"),),
+                proof=f"postconf -x {name}",
+                remedy=Remedy.choice(Option("default", f"{name} gets its default.", actions)),
+            )
 
 
 def _unreadable(problem: Problem, path: str, proof: str) -> Finding:
