@@ -13,7 +13,7 @@ from maildoctor.remedy import InstallPackages, Option, Remedy, RestartUnit, SetL
 from maildoctor.sasl.intention import intention, traces_of_sasldb
 from maildoctor.sasl.method import PLAINTEXT, PWCHECK_METHODS, method, needs_secret
 from maildoctor.sasl.smtpd_conf import SmtpdConf, library_directories
-from maildoctor_checks._conf import KILLS_SMTPD, deadly
+from maildoctor_checks._conf import KILLS_SMTPD, OF_SASLDB, deadly
 
 MEANT_BY = {
     "pam": "saslauthd",
@@ -34,7 +34,7 @@ MECHANISMS = re.findall(
 """All that libsasl2's plugins can be."""
 
 
-@check(Stage.CONFIGURED)
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
 def pwcheck_method_unknown(host: Host, service: Service) -> Iterator[Finding]:
     """pwcheck_method names a verifier that libsasl2 does not have.
 
@@ -100,7 +100,7 @@ def _by_intention(host: Host, service: Service) -> str:
     return {"saslauthd": "saslauthd", "sasldb": "auxprop"}.get(meant or "", "")
 
 
-@check(Stage.CONFIGURED)
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
 def pwcheck_method_alwaystrue(host: Host, service: Service) -> Iterator[Finding]:
     """pwcheck_method is alwaystrue: any password is right.
 
@@ -136,7 +136,7 @@ def pwcheck_method_alwaystrue(host: Host, service: Service) -> Iterator[Finding]
     )
 
 
-@check(Stage.CONFIGURED)
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
 def auxprop_plugin_unknown(host: Host, service: Service) -> Iterator[Finding]:
     """auxprop_plugin names a plugin that is not there.
 

@@ -22,6 +22,7 @@ from maildoctor.sasl.intention import intention
 from maildoctor.sasl.method import method
 from maildoctor.sasl.smtpd_conf import SmtpdConf, application, directories, effective, hard_coded
 from maildoctor.sasl.stray_conf import left_behind, strays
+from maildoctor_checks._conf import OF_SASLDB
 
 SASLAUTHD = "pwcheck_method: saslauthd\nmech_list: PLAIN LOGIN\n"
 OF_SASLAUTHD = (
@@ -84,7 +85,7 @@ def _by_parameter(host: Host, service: Service, meant: SmtpdConf) -> bool:
     return name == "smtpd.conf" and application(service) != "smtpd"
 
 
-@check(Stage.CONFIGURED)
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
 def sasl_config_path_wrong(host: Host, service: Service) -> Iterator[Finding]:
     """A parameter of Postfix leads away from smtpd.conf.
 
@@ -98,7 +99,7 @@ def sasl_config_path_wrong(host: Host, service: Service) -> Iterator[Finding]:
         there is left over from Dovecot.
     Start: saslauthd-chroot
     Break:
-        postconf -e smtpd_sasl_path=private/auth
+        postconf -e smtpd_sasl_path=smtpd.conf
         systemctl restart postfix
     Mend:
         postconf -e smtpd_sasl_path=smtpd
@@ -150,7 +151,7 @@ def _move(host: Host, service: Service, meant: SmtpdConf) -> Remedy:
     return Remedy.safe(MoveFile(meant.path, target), RestartUnit("postfix"))
 
 
-@check(Stage.CONFIGURED)
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
 def smtpd_conf_misplaced(host: Host, service: Service) -> Iterator[Finding]:
     """smtpd.conf is where smtpd does not look for it.
 
@@ -191,7 +192,7 @@ def smtpd_conf_misplaced(host: Host, service: Service) -> Iterator[Finding]:
     )
 
 
-@check(Stage.CONFIGURED)
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
 def smtpd_conf_missing(host: Host, service: Service) -> Iterator[Finding]:
     """There is no smtpd.conf, and so saslauthd is never asked.
 

@@ -14,7 +14,7 @@ from maildoctor.sasl.conf_repair import repaired
 from maildoctor.sasl.method import method
 from maildoctor.sasl.smtpd_conf import Setting, SmtpdConf, effective
 from maildoctor.source import Source
-from maildoctor_checks._conf import KILLS_SMTPD, deadly
+from maildoctor_checks._conf import KILLS_SMTPD, OF_SASLDB, deadly
 
 KEYS = re.findall(
     r"\w+",
@@ -87,7 +87,7 @@ def _rewrite(host: Host, conf: SmtpdConf) -> Remedy:
     )
 
 
-@check(Stage.CONFIGURED, explains=KILLS_SMTPD)
+@check(Stage.CONFIGURED, explains=(*KILLS_SMTPD, *OF_SASLDB))
 def smtpd_conf_unreadable(host: Host, service: Service) -> Iterator[Finding]:
     """What stands in smtpd.conf's place is no file that can be read.
 
@@ -126,7 +126,7 @@ def smtpd_conf_unreadable(host: Host, service: Service) -> Iterator[Finding]:
     )
 
 
-@check(Stage.CONFIGURED)
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
 def smtpd_conf_unknown_key(host: Host, service: Service) -> Iterator[Finding]:
     """smtpd.conf sets an option that libsasl2 does not know.
 
@@ -170,7 +170,7 @@ def _respell(conf: SmtpdConf, key: str, value: str) -> Remedy:
     return Remedy.safe(SetLine(conf.path, key, ": ", value), RestartUnit("postfix"))
 
 
-@check(Stage.CONFIGURED)
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
 def smtpd_conf_option_twice(host: Host, service: Service) -> Iterator[Finding]:
     """smtpd.conf sets an option twice, and the later line is never read.
 
