@@ -252,3 +252,63 @@ def probe(
         colour=color,
     )
     finish(lambda: command.run(options))
+
+
+@app.command("explain-log")
+def explain_log(
+    files: List[str] = typer.Argument(
+        None, metavar="[FILE]...", help="Logs in any order, - for stdin; without any, what this host uses."
+    ),
+    all: bool = typer.Option(
+        False, "--all", help="Read the rotated and compressed kin of each file as well."
+    ),
+    journal: bool = typer.Option(False, "--journal", help="Read the journal."),
+    since: Optional[str] = typer.Option(
+        None, "--since", metavar="TIME", help="ISO 8601, HH:MM, today, '2 hours ago'."
+    ),
+    until: Optional[str] = typer.Option(None, "--until", metavar="TIME", help="Likewise."),
+    service: Optional[str] = typer.Option(None, "--service", metavar="NAME", help="One service alone."),
+    client: Optional[str] = typer.Option(None, "--client", metavar="ADDRESS", help="One client alone."),
+    user: Optional[str] = typer.Option(None, "--user", metavar="USER", help="One user alone."),
+    top: int = typer.Option(5, "--top", metavar="N", help="Show so many clients, users and mechanisms."),
+    follow: bool = typer.Option(False, "--follow", help="Explain each attempt as it ends, until Ctrl-C."),
+    no_check: bool = typer.Option(False, "--no-check", help="Do not ask check to decide between causes."),
+    format: Format = FORMAT,
+    output: Optional[str] = OUTPUT,
+    color: Colour = COLOUR,
+) -> None:
+    """Say what a mail log tells about logins: broken server, typing users, guessing strangers."""
+    from maildoctor.commands import explain_log as command
+
+    options = command.ExplainLogOptions(
+        files=tuple(files or ()),
+        rotated=all,
+        journal=journal,
+        since=since,
+        until=until,
+        service=service,
+        client=client,
+        user=user,
+        top=top,
+        follow=follow,
+        ask_check=not no_check,
+        as_json=format is Format.JSON,
+        output=output,
+        colour=color,
+    )
+    finish(lambda: command.run(options))
+
+
+@app.command()
+def why(
+    user: str = typer.Argument(..., metavar="USER", help="A login name, with or without its domain."),
+    files: List[str] = typer.Argument(
+        None, metavar="[FILE]...", help="Logs to read; without any, all that this host has."
+    ),
+    journal: bool = typer.Option(False, "--journal", help="Read the journal."),
+    color: Colour = COLOUR,
+) -> None:
+    """Lay one user's last attempts along the path of a login."""
+    from maildoctor.commands import why as command
+
+    finish(lambda: command.run(user, tuple(files or ()), journal=journal, colour=color))

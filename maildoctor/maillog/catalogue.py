@@ -57,6 +57,10 @@ class Message:
     """Said once when a process starts, not about one attempt."""
     minor: bool = False
     """It may be about something else than logins."""
+    stranger: bool = False
+    """Strangers' guesses write it on a healthy server as well."""
+    explains: tuple[str, ...] = ()
+    """Messages that are consequences where this one stands beside them."""
 
     def codes(self, errno: str | None) -> tuple[str, ...]:
         """Give the candidate causes for an ``errno`` text, the likeliest first."""
@@ -107,7 +111,7 @@ def _compiled(text: str) -> re.Pattern[str]:
             pattern += re.escape(part)
         else:
             pattern += ".*?" if part == "*" else f"(?P<{part}>.*?)"
-    return re.compile(pattern + r"\s*\Z", re.S)
+    return re.compile(pattern + r"\.?\s*\Z", re.S)
 
 
 class Catalogue:
@@ -172,4 +176,6 @@ def _message(entry: dict[str, Any]) -> Message:
         side=entry.get("side", "server"),
         weak=entry.get("weak", False),
         minor=entry.get("minor", False),
+        stranger=entry.get("stranger", False),
+        explains=tuple(entry.get("explains", ())),
     )

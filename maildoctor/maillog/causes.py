@@ -13,6 +13,7 @@ SILENT = (
     "sasldb-realm-mismatch",
     "sasldb-arguments-swapped",
     "sasldb-plugin-missing",
+    "auxprop-plugin-missing",
     "saslauthd-sasldb-empty",
     "saslauthd-realm-not-combined",
     "pam-service-refuses",

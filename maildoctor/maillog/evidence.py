@@ -117,7 +117,7 @@ def _relevant(text: bytes) -> Iterator[bytes]:
         text += b"\n"
     block = Block(len(text))
     block.view[:] = text
-    for start in block.starts(len(text)):
+    for start in block.starts(0, len(text)):
         yield text[start : text.find(b"\n", start)]
 
 

@@ -132,6 +132,10 @@ class Ledger:
         count, first = self.unknown.get(shape, (0, sample))
         self.unknown[shape] = (count + 1, first)
 
+    def most_unknown(self) -> list[tuple[str, tuple[int, bytes]]]:
+        """Give the shapes of unknown lines with count and sample, the most frequent first."""
+        return sorted(self.unknown.items(), key=lambda item: (-item[1][0], item[0]))
+
     def settle(self) -> None:
         """Put what waits into the tallies."""
         for key, attempts in self._batches.items():

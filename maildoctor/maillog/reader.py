@@ -93,40 +93,40 @@ class Reader:
         """Begin with no session; ``listener`` hears of each attempt and login as it ends."""
         self.ledger = ledger
         self._wanted = None if wanted is None or wanted.everything else wanted
-        self._listener = listener
-        self._iso = calendar.iso
+        self.listener = listener
+        self.calendar = calendar
         self._known: Catalogue = catalogue()
-        self._sessions: dict[bytes, Session] = {}
+        self.sessions: dict[bytes, Session] = {}
         self._verifiers = Verifiers(self._known)
-        self._last = b""
+        self.previous = b""
 
     def line(self, raw: bytes) -> None:
         """Take one line, without its line end."""
         if match := _FAILURE.match(raw):
             stamp, tag, pid = match["stamp"], match["tag"], match["pid"]
             self._ended(
-                raw, self._iso(stamp), service_of(tag), pid, match["client"], match["address"],
+                raw, self.calendar.iso(stamp), service_of(tag), pid, match["client"], match["address"],
                 match["mechanism"].decode("ascii"), match["reason"].rstrip(b"\r\x00 "),
             )  # fmt: skip
         elif match := _LOGIN.match(raw):
             self._logged_in(raw, match)
         else:
             self._other(raw, parse(raw))
-        self._last = raw
+        self.previous = raw
 
     def finish(self) -> None:
         """End of the log: what was said and led to nothing counts by itself."""
-        for session in self._sessions.values():
+        for session in self.sessions.values():
             self._flush(session)
         self.ledger.settle()
 
     # -- one line
 
     def _other(self, raw: bytes, line: Line) -> None:
-        if not line.tag and line.text.startswith(b"last message repeated ") and self._last:
+        if not line.tag and line.text.startswith(b"last message repeated ") and self.previous:
             times = int(re.sub(rb"\D", b"", line.text[22:32]) or 1)
             for _ in range(min(times, REPEATS)):
-                last = self._last
+                last = self.previous
                 self.line(last)
             return
         for _ in range(min(line.times, REPEATS)):
@@ -156,7 +156,7 @@ class Reader:
             address = _CLIENT.match(client)
             reason = match["reason"] if match["how"] == b"failed" else b"aborted"
             self._ended(
-                raw, self._iso(line.stamp), service_of(line.tag), line.pid, client,
+                raw, self.calendar.iso(line.stamp), service_of(line.tag), line.pid, client,
                 address[1].strip() if address else b"", match["mechanism"].decode("ascii"),
                 b"bare" if reason is None else reason.strip(),
             )  # fmt: skip
@@ -181,13 +181,13 @@ class Reader:
             return
         message, session = found.message, self._session(line)
         said = self._attempt(raw, line, found)
-        if message.role == "noise" or message.role == "consequence":
-            if line.text.startswith(b"fatal: ") and session.said is None:
+        if message.role == "noise":
+            if message.causes:
                 self._said(said)
-            elif line.text.startswith(b"fatal: "):
-                self._flush(session)
-            elif message.role == "noise" and message.causes:
-                self._said(said)
+        elif message.role == "consequence" and line.text.startswith(b"fatal: "):
+            if session.said is None or session.reason is None or session.reason.message.role == "consequence":
+                session.said = said
+            self._flush(session)
         elif message.weak:
             session.weak = found
             self._said(said)
@@ -209,7 +209,7 @@ class Reader:
         reason, _, user = reason.partition(b", sasl_username=")
         if user == b"(unavailable)":
             user = b""
-        session = self._sessions.get(pid)
+        session = self.sessions.get(pid)
         if session is None:
             session = self._new_session(pid)
         session.service = service
@@ -227,8 +227,8 @@ class Reader:
         if self._wanted and not self._wanted.keeps(attempt):
             return
         self.ledger.attempt(attempt, message is None or message.role == "refused")
-        if self._listener:
-            self._listener(attempt, message)
+        if self.listener:
+            self.listener(attempt, message)
 
     def _cause(self, session: Session, mechanism: str, reason: bytes) -> Recognised | None:
         """Give what the process said before, else what the reason itself says."""
@@ -237,21 +237,22 @@ class Reader:
         said = session.reason
         if said is None and session.weak and ended and ended.message.id == "reason-no-mechanism":
             said = session.weak
-        if said is None:
+        if said is None or said.message.role == "consequence":
             return ended
         if ended and ended.message.role in ("cause", "client") and said.message.role in ("refused", "client"):
             return ended
         return said
 
     def _logged_in(self, raw: bytes, match: re.Match[bytes]) -> None:
-        session = self._sessions.pop(match["pid"], None)
+        session = self.sessions.pop(match["pid"], None)
         if session:
             self._flush(session)
         user, _, _ = match["user"].rstrip(b"\r\x00 ").partition(b", sasl_sender=")
+        when, service = self.calendar.iso(match["stamp"]), service_of(match["tag"])
+        mechanism = match["mechanism"].decode("ascii", "replace")
         login = Attempt(
-            LOGIN_KEY, self._iso(match["stamp"]), service_of(match["tag"]), match["client"], match["address"],
-            match["mechanism"].decode("ascii", "replace"), user[:200], raw[:KEPT],
-        )  # fmt: skip
+            LOGIN_KEY, when, service, match["client"], match["address"], mechanism, user[:200], raw[:KEPT]
+        )
         self._login(login)
 
     def _odd_login(self, raw: bytes, line: Line) -> None:
@@ -265,12 +266,12 @@ class Reader:
         if self._wanted and not self._wanted.keeps(login):
             return
         self.ledger.login(login)
-        if self._listener:
-            self._listener(login, None)
+        if self.listener:
+            self.listener(login, None)
 
     def _disconnected(self, raw: bytes, line: Line, match: re.Match[bytes]) -> None:
         """Count AUTH commands that wrote no line: refused without asking a verifier, or cut from the log."""
-        session = self._sessions.pop(line.pid, None) or Session()
+        session = self.sessions.pop(line.pid, None) or Session()
         self._flush(session)
         good, total = int(match[3]), int(match[4] or match[3])
         for _ in range(min(total - good - session.failures, REPEATS)):
@@ -300,7 +301,7 @@ class Reader:
         heard = self._verifiers.hear(line)
         if heard is None:
             self._unknown(raw, line)
-        elif heard.found and heard.found.message.role not in ("noise", "success"):
+        elif heard.found and (heard.found.message.role != "noise" or heard.found.message.causes):
             found = heard.found
             said = self._about((found.message.id, found.detail), raw, line, b"", heard.user)
             attempt = said._replace(service=heard.service, address=heard.address, mechanism=heard.mechanism)
@@ -329,11 +330,11 @@ class Reader:
             service_of(line.tag) if found.message.side == "server" and line.tag.endswith(b"smtpd") else ""
         )
         key = (found.message.id, found.detail)
-        return Attempt(key, self._iso(line.stamp), service, b"", b"", "", b"", raw[:KEPT])
+        return Attempt(key, self.calendar.iso(line.stamp), service, b"", b"", "", b"", raw[:KEPT])
 
     def _about(self, key: tuple[str, str], raw: bytes, line: Line, client: bytes, user: bytes) -> Attempt:
         address = _CLIENT.match(client)
-        when, service = self._iso(line.stamp), service_of(line.tag)
+        when, service = self.calendar.iso(line.stamp), service_of(line.tag)
         return Attempt(
             key, when, service, client, address[1] if address else client[:64], "", user[:200], raw[:KEPT]
         )
@@ -355,14 +356,14 @@ class Reader:
         self.ledger.odd(f"{line.tag.decode('latin-1')}: {shape}", raw[:KEPT])
 
     def _session(self, line: Line) -> Session:
-        session = self._sessions.get(line.pid) or self._new_session(line.pid)
+        session = self.sessions.get(line.pid) or self._new_session(line.pid)
         session.service = service_of(line.tag)
         return session
 
     def _new_session(self, pid: bytes) -> Session:
-        if len(self._sessions) >= SESSIONS:
-            self._flush(self._sessions.pop(next(iter(self._sessions))))
-        session = self._sessions[pid] = Session()
+        if len(self.sessions) >= SESSIONS:
+            self._flush(self.sessions.pop(next(iter(self.sessions))))
+        session = self.sessions[pid] = Session()
         return session
 
 
@@ -383,7 +384,8 @@ def _reason(text: str, mechanism: str) -> str:
 
 
 def _stronger(new: Message, old: Message) -> bool:
-    return new.role == "cause" and old.role in ("refused", "client")
+    ranks = {"consequence": 0, "client": 1, "refused": 2, "cause": 3}
+    return ranks.get(new.role, 0) > ranks.get(old.role, 0)
 
 
 def _shortened(text: str) -> str:

@@ -57,13 +57,13 @@ class Block:
         self.view = memoryview(self.data)
         self._find = _memmem(self.data) or self._slow_find
 
-    def starts(self, end: int) -> list[int]:
-        """Give where the lines that matter begin, in order; the block holds whole lines up to ``end``."""
+    def starts(self, start: int, end: int) -> list[int]:
+        """Give where the lines that matter begin, in order; whole lines lie between ``start`` and ``end``."""
         data, find, starts = self.data, self._find, set()
         for anchor in ANCHORS:
-            place = find(0, end, anchor)
+            place = find(start, end, anchor)
             while place >= 0:
-                starts.add(data.rfind(b"\n", 0, place) + 1)
+                starts.add(data.rfind(b"\n", start, place) + 1 or start)
                 place = data.find(b"\n", place, end)
                 if place < 0:
                     break

@@ -37,7 +37,12 @@ class Wanted:
             return False
         if self.client and self.client.encode() not in (attempt.address, attempt.client):
             return False
-        return not self.user or attempt.user.lower() == self.user.encode("utf-8", "surrogateescape").lower()
+        return not self.user or self._is_user(attempt.user)
+
+    def _is_user(self, name: bytes) -> bool:
+        """Tell whether ``name`` is the one asked for, which may leave the domain out."""
+        wanted = self.user.encode("utf-8", "surrogateescape").lower()
+        return name.lower() == wanted or (b"@" not in wanted and name.lower().startswith(wanted + b"@"))
 
 
 def moment_of(text: str, now: datetime) -> str:

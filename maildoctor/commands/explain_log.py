@@ -1,0 +1,151 @@
+"""``maildoctor explain-log``: what a log says about logins, and what to do."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from maildoctor.commands import ExitStatus, WrongUsage
+from maildoctor.commands.output import report_stream
+from maildoctor.host import CannotLook
+from maildoctor.maillog.incident import Judgement, Verdict
+from maildoctor.maillog.judge import judge
+from maildoctor.maillog.places import chosen, usual
+from maildoctor.maillog.scan import Progress, Reading, read
+from maildoctor.maillog.sources import Source, in_order
+from maildoctor.maillog.wanted import Wanted, moment_of
+from maildoctor.report.ink import Colour
+
+LONG_WORK = 64 * 1024 * 1024
+"""Bytes from which a progress bar is shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainLogOptions:
+    """What was asked for on the command line."""
+
+    files: tuple[str, ...] = ()
+    rotated: bool = False
+    journal: bool = False
+    since: str | None = None
+    until: str | None = None
+    service: str | None = None
+    client: str | None = None
+    user: str | None = None
+    top: int = 5
+    as_json: bool = False
+    output: str | None = None
+    colour: Colour = Colour.AUTO
+    follow: bool = False
+    ask_check: bool = True
+
+
+def run(options: ExplainLogOptions) -> ExitStatus:
+    """Read, judge, report, and give the exit status. Raises WrongUsage."""
+    wanted = wanted_of(options)
+    if options.follow:
+        from maildoctor.commands.follow_log import follow
+
+        return follow(options, wanted)
+    problems: dict[str, str] = {}
+    sources = in_order(chosen(options.files, options.rotated, options.journal, options.since, problems))
+    reading = read(sources, wanted=wanted, progress=progress_of(sources))
+    reading.problems.update(problems)
+    judgement = judged(reading, sources, options)
+    _report(judgement, reading, sources, options)
+    return exit_status(judgement, reading)
+
+
+def wanted_of(options: ExplainLogOptions) -> Wanted:
+    """Give the filter that the options ask for. Raises WrongUsage."""
+    if options.top < 1:
+        raise WrongUsage("--top: must be at least 1")
+    return Wanted(
+        since=_moment("--since", options.since),
+        until=_moment("--until", options.until),
+        service=options.service or "",
+        client=options.client or "",
+        user=options.user or "",
+    )
+
+
+def judged(reading: Reading, sources: list[Source], options: ExplainLogOptions) -> Judgement:
+    """Judge, and where something is to be decided on the host that wrote the log, ask ``check``."""
+    judgement = judge(reading.ledger, top=options.top)
+    quiet = judgement.verdict is Verdict.NOTHING_WRONG and not judgement.incidents
+    if quiet or not options.ask_check or reading.interrupted or not usual(sources):
+        return judgement
+    findings = what_check_sees()
+    return judge(reading.ledger, findings, options.top) if findings else judgement
+
+
+def what_check_sees() -> Mapping[str, str]:
+    """Give the codes that ``check`` finds on this host, with their summaries; none where it cannot look."""
+    from maildoctor.diagnosis import diagnose
+    from maildoctor.host import this_host
+
+    try:
+        diagnosis = diagnose(this_host())
+    except CannotLook:
+        return {}
+    return {each.code: each.summary for each in (*diagnosis.root_causes, *diagnosis.consequences)}
+
+
+def exit_status(judgement: Judgement, reading: Reading) -> ExitStatus:
+    """Give 130 after Ctrl-C, 1 for something broken, 3 where something could not be read, else 0."""
+    if reading.interrupted:
+        return ExitStatus.INTERRUPTED
+    if judgement.verdict is Verdict.BROKEN:
+        return ExitStatus.FOUND
+    return ExitStatus.UNJUDGED if reading.problems else ExitStatus.FINE
+
+
+def progress_of(sources: list[Source]) -> Progress | None:
+    """Give what draws a progress bar on stderr, where somebody looks and the work is long."""
+    total = sum(source.plain_size or 0 for source in sources)
+    if total < LONG_WORK or not sys.stderr.isatty():
+        return None
+    return _bar(total)
+
+
+def _bar(total: int) -> Callable[[int], None]:
+    done, shown = 0, -1
+
+    def advance(count: int) -> None:
+        nonlocal done, shown
+        done += count
+        percent = min(100, done * 100 // total)
+        if percent != shown:
+            shown = percent
+            filled = "#" * (percent * 30 // 100)
+            print(f"\r[{filled:<30}] {percent:3d} %", end="", file=sys.stderr, flush=True)
+        if done >= total:
+            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
+
+    return advance
+
+
+def _moment(option: str, text: str | None) -> str:
+    if not text:
+        return ""
+    try:
+        return moment_of(text, datetime.now())
+    except ValueError as error:
+        raise WrongUsage(f"{option} {text}: not a time that is understood") from error
+
+
+def _report(
+    judgement: Judgement, reading: Reading, sources: list[Source], options: ExplainLogOptions
+) -> None:
+    names = [source.name for source in sources]
+    with report_stream(options.output) as stream:
+        if options.as_json:
+            from maildoctor.report import log_json
+
+            stream.write(log_json.render(judgement, reading, names))
+            return
+        from maildoctor.report import ink, log_text
+
+        ascii_only = not (stream.encoding or "").lower().startswith("utf")
+        lines = log_text.render(judgement, reading, names, ascii_only=ascii_only)
+        ink.write(list(lines), options.colour, stream)

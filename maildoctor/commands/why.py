@@ -1,0 +1,158 @@
+"""``maildoctor why USER``: one user's last attempts, laid along the path of a login."""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from maildoctor.commands import ExitStatus
+from maildoctor.commands.explain_log import what_check_sees
+from maildoctor.finding import Stage
+from maildoctor.maillog.catalogue import Message, catalogue
+from maildoctor.maillog.incident import sample, shown
+from maildoctor.maillog.ledger import LOGIN_KEY
+from maildoctor.maillog.places import at_hand, chosen, usual
+from maildoctor.maillog.scan import Reading, read
+from maildoctor.maillog.sources import in_order
+from maildoctor.maillog.tally import Attempt
+from maildoctor.maillog.wanted import Wanted
+from maildoctor.report import ink
+from maildoctor.report.ink import Colour, Line
+from maildoctor.report.sanitise import visible
+
+SHOWN = 8
+"""How many of the last attempts are listed."""
+PATH = [stage for stage in Stage if stage is not Stage.HYGIENE]
+
+
+@dataclass
+class Story:
+    """What a log tells of one user."""
+
+    user: str
+    failures: int = 0
+    logins: int = 0
+    first: str = ""
+    last: str = ""
+    last_login: str = ""
+    services: Counter[str] = field(default_factory=Counter)
+    stages: Counter[Stage] = field(default_factory=Counter)
+    recent: deque[tuple[Attempt, Message | None]] = field(default_factory=lambda: deque(maxlen=SHOWN))
+
+    def hear(self, attempt: Attempt, message: Message | None) -> None:
+        """Take in one attempt or login."""
+        self.recent.append((attempt, message))
+        if attempt.key == LOGIN_KEY:
+            self.logins += 1
+            self.last_login = attempt.when
+            return
+        self.failures += 1
+        self.first = self.first or attempt.when
+        self.last = attempt.when or self.last
+        self.services[attempt.service] += 1
+        self.stages[message.stage if message and message.stage else Stage.VERIFYING] += 1
+
+    @property
+    def headline(self) -> str:
+        """Say it in one sentence."""
+        if not self.failures and not self.logins:
+            return "no attempt of this user in these logs"
+        if not self.failures:
+            return f"{self.logins:,} logins and no failure, the last at {_clock(self.last_login)}"
+        tries = f"{self.failures:,} tr{'ies' if self.failures > 1 else 'y'} failed"
+        since = f" since {_clock(self.first)}" if self.first else ""
+        where = " and ".join(name for name, _ in self.services.most_common(3) if name)
+        stopped = ", ".join(f"{count:,} at {stage}" for stage, count in self.stages.most_common())
+        if len(self.stages) == 1:
+            stopped = f"{'all ' if self.failures > 1 else ''}stopped at {next(iter(self.stages))}"
+        return f"{tries}{since}{f' on {where}' if where else ''}, {stopped}{self._after}"
+
+    @property
+    def _after(self) -> str:
+        if not self.logins:
+            return "; never logged in"
+        after = self.last_login[:19] > self.last[:19]
+        return f"; {'logged in since' if after else 'logged in before'}, last {_clock(self.last_login)}"
+
+
+def run(
+    user: str,
+    files: tuple[str, ...] = (),
+    rotated: bool = True,
+    journal: bool = False,
+    colour: Colour = Colour.AUTO,
+) -> ExitStatus:
+    """Tell the user's story: 1 where the last attempt failed, 0 where it did not, 3 without any."""
+    problems: dict[str, str] = {}
+    sources = in_order(chosen(files or (() if journal else at_hand()), rotated, journal, None, problems))
+    story = Story(user)
+    reading = read(sources, wanted=Wanted(user=user), listener=story.hear)
+    reading.problems.update(problems)
+    findings = what_check_sees() if story.failures and usual(sources) else {}
+    ink.write(list(_render(story, reading, [source.name for source in sources], findings)), colour)
+    if reading.interrupted:
+        return ExitStatus.INTERRUPTED
+    if not story.failures and not story.logins:
+        return ExitStatus.UNJUDGED
+    return ExitStatus.FOUND if story.last[:19] > story.last_login[:19] else ExitStatus.FINE
+
+
+def _render(
+    story: Story, reading: Reading, sources: list[str], findings: Mapping[str, str]
+) -> Iterator[Line]:
+    yield [(visible(story.user), "bold"), (f", {story.headline}", "")]
+    yield [("Read ", "dim"), (", ".join(sources) or "nothing", "")]
+    for name, why in sorted(reading.problems.items()):
+        yield [("Not read: ", "yellow"), (why if name in why else f"{name}: {why}", "")]
+    if not story.failures and not story.logins:
+        yield [
+            ("Lines of older Postfix releases name no user; `maildoctor explain-log` counts them all.", "")
+        ]
+        return
+    yield []
+    yield from _path(story)
+    yield []
+    for attempt, message in story.recent:
+        yield _attempt(attempt, message)
+    yield from _causes(story, findings)
+
+
+def _path(story: Story) -> Iterator[Line]:
+    stops = max((stage.order for stage in story.stages), default=len(PATH))
+    line: Line = [("  ", "")]
+    for stage in PATH:
+        count = story.stages.get(stage, 0)
+        if count:
+            line += [(f"{stage} ✗ {count:,}  ", "bold red")]
+        elif story.logins or stage.order < stops:
+            line += [(f"{stage} ✓  ", "green")]
+        else:
+            line += [(f"{stage} ·  ", "dim")]
+    yield line
+
+
+def _attempt(attempt: Attempt, message: Message | None) -> Line:
+    where = f"{attempt.service or '?':<12} {shown(attempt.client)} {attempt.mechanism}"
+    if attempt.key == LOGIN_KEY:
+        return [(f"  {_clock(attempt.when)}  ", "dim"), ("logged in  ", "green"), (where, "")]
+    said = message.meaning if message else sample(attempt.sample)
+    return [(f"  {_clock(attempt.when)}  ", "dim"), ("failed  ", "red"), (f"{where}  {said}", "")]
+
+
+def _causes(story: Story, findings: Mapping[str, str]) -> Iterator[Line]:
+    last = next(((attempt, message) for attempt, message in reversed(story.recent) if message), None)
+    if last is None or last[1] is None:
+        return
+    attempt, message = last
+    codes = list(message.codes(attempt.key[1]))
+    yield []
+    seen = [code for code in findings if code in codes] or list(findings)
+    for code in seen[:5]:
+        yield [("check sees  ", "bold"), (code, "bold"), (f": {findings[code]}", "")]
+    known = catalogue().causes
+    for code in [code for code in codes if code not in seen][: 2 if seen else 4]:
+        cause = known[code]
+        yield [("likely  ", ""), (code, "bold"), (f": {cause.summary} Told by: {cause.told_apart_by}", "")]
+
+
+def _clock(iso: str) -> str:
+    return iso[:19].replace("T", " ") or "an unknown time"

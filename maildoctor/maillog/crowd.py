@@ -1,0 +1,166 @@
+"""Incidents of refused passwords: a crowd of strangers, a user who mistypes, or everybody shut out."""
+
+from dataclasses import replace
+
+from maildoctor.finding import Stage
+from maildoctor.maillog.catalogue import Cause, Message
+from maildoctor.maillog.causes import SILENT
+from maildoctor.maillog.incident import Incident, Kind, names_of, of_tally, shown
+from maildoctor.maillog.ledger import Ledger
+from maildoctor.maillog.order import Case, causes_of
+from maildoctor.maillog.people import People, is_local, sort_out
+from maildoctor.maillog.tally import Tally
+
+SURE = 3
+"""So many different people who can never get in are no typing error."""
+Said = tuple[Message, str, Tally]
+
+
+def incidents(refusals: list[Said], case: Case) -> list[Incident]:
+    """Give the incidents of all refusals together."""
+    if not refusals:
+        return []
+    whole = Tally()
+    for _, _, tally in refusals:
+        whole.merge(tally)
+    message, detail, largest = max(refusals, key=lambda said: said[2].count)
+    causes = causes_of(message, detail, largest, case)
+    if message.programs[0] not in ("smtpd", "reason"):
+        return [_verifiers_word(whole, causes, case)]
+    people = sort_out(case.ledger, whole.count)
+    make = _Maker(whole, people, causes, case)
+    found = [make.shut_out(), make.fell_silent(), make.strangers(), make.users(), make.got_in()]
+    return [each for each in found if each is not None]
+
+
+def mostly_strangers(tally: Tally, ledger: Ledger) -> bool:
+    """Tell whether those whom a tally counted never logged in, and come from outside."""
+    clients = {name.rpartition(b"[")[2].rstrip(b"]") for name in tally.clients.counts if b"[" in name}
+    if not clients:
+        return False
+    logged_in = sum(1 for name in clients if (profile := ledger.profiles.get(name)) and profile.logins)
+    local = sum(1 for name in clients if is_local(name))
+    unnamed = sum(1 for name in tally.clients.counts if name.startswith(b"unknown["))
+    return not logged_in and not local and (unnamed * 2 >= len(clients) or len(clients) > SURE)
+
+
+def _verifiers_word(whole: Tally, causes: tuple[Cause, ...], case: Case) -> Incident:
+    """Only the verifier's own log is there: it said no, and smtpd's side is not to be seen."""
+    guessing = causes[0].code == "password-guessing"
+    kind = Kind.GUESSING if guessing else Kind.MISTYPED
+    summary = "The verifier refused: names or passwords that it does not know."
+    incident = of_tally(
+        whole,
+        case.top,
+        code=causes[0].code,
+        side="server",
+        kind=kind,
+        stage=Stage.VERIFYING,
+        summary=summary,
+        causes=causes,
+    )
+    if causes[0].code in SILENT or causes[0].code in case.findings:
+        return replace(incident, kind=Kind.BROKEN, uncertain=True, confirmed=causes[0].code in case.findings)
+    return incident
+
+
+class _Maker:
+    """Makes the incidents of one crowd."""
+
+    def __init__(self, whole: Tally, people: People, causes: tuple[Cause, ...], case: Case) -> None:
+        self._whole, self._people, self._causes = whole, people, causes
+        self._ledger, self._case = case.ledger, case
+        self._seen = tuple(code for code in SILENT if code in case.findings)
+
+    def shut_out(self) -> Incident | None:
+        """People who were refused whenever they tried."""
+        people, ledger = self._people, self._ledger
+        if self._seen and not ledger.logins:
+            # What check sees explains every refusal, whoever came.
+            summary = "Every attempt failed and none succeeded, and this is why."
+            codes = self._silent("every-login-fails")
+            return self._part(Kind.BROKEN, codes[0], summary, self._whole.count, codes)
+        if not people.shut_out:
+            return None
+        if ledger.logins:
+            summary = "A user is refused again and again, and others log in: a wrong name or password."
+            return self._part(Kind.MISTYPED, "wrong-password", summary, people.shut_out, ("wrong-password",))
+        summary = "Every attempt failed and none succeeded: wrong passwords, or a silent fault of the server."
+        codes = self._silent("every-login-fails")
+        several = len(people.shut_out_names) >= SURE or len(people.shut_out_addresses) >= SURE
+        incident = self._part(Kind.BROKEN, codes[0], summary, people.shut_out, codes)
+        return replace(incident, uncertain=not several or bool(people.strangers > 10 * people.shut_out))
+
+    def fell_silent(self) -> Incident | None:
+        """People who could log in once, and all of them no longer."""
+        people, ledger = self._people, self._ledger
+        if len(people.fell_silent) < (1 if self._seen else SURE):
+            return None
+        since = ledger.login_tally.span.last
+        summary = f"Since {since} nobody logs in, and users who could before are refused: a silent fault."
+        codes = self._silent("every-login-fails")
+        count = sum(people.user_addresses[address] for address in people.fell_silent)
+        return replace(self._part(Kind.BROKEN, codes[0], summary, count, codes), logins_since=False)
+
+    def strangers(self) -> Incident | None:
+        """Guesses."""
+        people, ledger = self._people, self._ledger
+        if not people.strangers or (self._seen and not ledger.logins):
+            return None
+        summary = "Strangers try names and passwords."
+        hinted = (cause.code for cause in self._causes if cause.code != "every-login-fails")
+        codes: tuple[str, ...] = ("password-guessing", *hinted)
+        if not ledger.logins:
+            codes = (*codes, *self._silent("every-login-fails"))
+        incident = self._part(Kind.GUESSING, "password-guessing", summary, people.strangers, codes)
+        return replace(incident, addresses=max(people.stranger_addresses, self._whole.addresses.about()))
+
+    def users(self) -> Incident | None:
+        """Users who log in as well, from the same address."""
+        people = self._people
+        if not people.users:
+            return None
+        names = names_of(sorted(people.user_names.items(), key=lambda item: (-item[1], item[0])))
+        who = names[0][0] if len(names) == 1 else f"{len(names)} users" if names else "A user"
+        summary = f"{who} mistyped name or password, and got in from the same address at other times."
+        incident = self._part(Kind.MISTYPED, "wrong-password", summary, people.users, ("wrong-password",))
+        clients = names_of(sorted(people.user_addresses.items(), key=lambda item: (-item[1], item[0])))
+        return replace(
+            incident,
+            users=names[: self._case.top],
+            clients=clients[: self._case.top],
+            names=len(names),
+            addresses=len(clients),
+        )
+
+    def got_in(self) -> Incident | None:
+        """Somebody got in after trying several names."""
+        people = self._people
+        if not people.guessed:
+            return None
+        where = ", ".join(shown(address) for address in people.guessed[:3])
+        summary = f"A login succeeded from {where} after several other names had been tried from there."
+        count = sum(self._ledger.profiles[address].refused for address in people.guessed)
+        incident = self._part(Kind.GUESSING, "password-guessed", summary, count, ("password-guessed",))
+        return replace(incident, clients=tuple((shown(each), 1) for each in people.guessed[: self._case.top]))
+
+    def _silent(self, first: str) -> tuple[str, ...]:
+        """Give the readings of "every login fails": what ``check`` sees first, else both."""
+        hinted = tuple(cause.code for cause in self._causes if cause.code in SILENT)
+        return tuple(dict.fromkeys((*self._seen, first, "wrong-password", *hinted, *SILENT)))
+
+    def _part(self, kind: Kind, code: str, summary: str, count: int, codes: tuple[str, ...]) -> Incident:
+        causes = tuple(self._case.known.causes[each] for each in dict.fromkeys(codes))
+        incident = of_tally(
+            self._whole,
+            self._case.top,
+            code=code,
+            side="server",
+            kind=kind,
+            stage=Stage.VERIFYING,
+            summary=summary,
+            causes=causes,
+        )
+        last_login = self._ledger.login_tally.span.last
+        since = bool(last_login[:19] > incident.last[:19]) if self._ledger.logins else None
+        return replace(incident, attempts=count, logins_since=since, confirmed=code in self._case.findings)

@@ -1,0 +1,236 @@
+"""From tallies to a verdict and a few incidents, the most important first."""
+
+from dataclasses import replace
+
+from maildoctor.finding import Stage
+from maildoctor.maillog import crowd
+from maildoctor.maillog.catalogue import Message, catalogue
+from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict, of_tally
+from maildoctor.maillog.ledger import Ledger
+from maildoctor.maillog.order import Case, Findings, causes_of, confirmed
+from maildoctor.maillog.tally import Tally
+
+FEW_LINES = 5000
+MANY_FAILURES = 20
+OTHER_REASON = Message(
+    id="reason-other",
+    programs=("reason",),
+    texts=(),
+    stage=Stage.VERIFYING,
+    role="refused",
+    meaning="The login was refused, for a reason of its own.",
+    causes={"": ("wrong-password", "password-guessing", "verifier-backend-misconfigured")},
+)
+Said = tuple[Message, str, Tally]
+
+
+def judge(ledger: Ledger, findings: Findings | None = None, top: int = 5) -> Judgement:
+    """Judge what was gathered. ``findings`` are those of ``check`` on the host that wrote the log."""
+    ledger.settle()
+    case = Case(ledger, catalogue(), findings or {}, top)
+    messages = case.known.messages
+    said = [
+        (messages.get(name, OTHER_REASON), detail, each) for (name, detail), each in ledger.tallies.items()
+    ]
+    incidents = _faults(said, case) + crowd.incidents(_refusals(said), case)
+    incidents += _client_mistakes(said, case) + _policies(said, case)
+    if not incidents and not ledger.logins:
+        incidents = _whispers(said, case)
+    ranked = tuple(sorted(_merged(incidents), key=_rank))
+    verdict = _verdict(ranked, ledger)
+    return Judgement(verdict, headline(verdict, ranked, ledger), ranked, ledger.span.first, ledger.span.last)
+
+
+def _faults(said: list[Said], case: Case) -> list[Incident]:
+    """Give an incident for each fault that nothing else in the log explains."""
+    faults = [each for each in said if each[0].role in ("cause", "consequence")]
+    faults = [each for each in faults if not _from_strangers(each, case.ledger)]
+    explained = {name for message, _, _ in faults for name in message.explains}
+    sides = {message.side for message, _, _ in faults if message.role == "cause" and not message.minor}
+    found = []
+    for message, detail, tally in faults:
+        if message.role == "consequence" and (message.id in explained or message.side in sides):
+            continue
+        incident = _incident(Kind.BROKEN, (message, detail, tally), case)
+        if message.minor and case.ledger.logins:
+            incident = replace(incident, kind=Kind.POLICY)
+        found.append(replace(incident, minor=message.minor or message.id in explained))
+    return found
+
+
+def _incident(kind: Kind, said: Said, case: Case) -> Incident:
+    message, detail, tally = said
+    causes = causes_of(message, detail, tally, case)
+    incident = of_tally(
+        tally,
+        case.top,
+        code=causes[0].code if causes else message.id,
+        side=message.side,
+        kind=kind,
+        stage=message.stage or Stage.HYGIENE,
+        summary=message.meaning + (f" ({detail})" if detail and message.role != "refused" else ""),
+        causes=causes,
+    )
+    return replace(
+        incident,
+        logins_since=_logins_since(incident, case.ledger),
+        confirmed=confirmed([each.code for each in causes], case.findings),
+        uncertain=incident.code == "every-login-fails",
+    )
+
+
+def _logins_since(incident: Incident, ledger: Ledger) -> bool | None:
+    if not ledger.logins or incident.side == "client":
+        return None
+    return bool(incident.last and ledger.login_tally.span.last[:19] > incident.last[:19])
+
+
+def _from_strangers(said: Said, ledger: Ledger) -> bool:
+    """Tell whether only strangers met with it while others log in."""
+    message, _, tally = said
+    if not message.stranger or not ledger.logins:
+        return False
+    clients = {name.rpartition(b"[")[2].rstrip(b"]") for name in tally.clients.counts}
+    return not any(profile.logins for name in clients if (profile := ledger.profiles.get(name)))
+
+
+def _refusals(said: list[Said]) -> list[Said]:
+    """Give what smtpd wrote of refusals, or, without any, what the verifiers wrote."""
+    refused = [each for each in said if each[0].role == "refused"]
+    smtpd = [each for each in refused if each[0].programs[0] in ("smtpd", "reason")]
+    return smtpd or refused
+
+
+def _client_mistakes(said: list[Said], case: Case) -> list[Incident]:
+    found = []
+    for each in said:
+        message, _, tally = each
+        if message.role == "client" or (message.stranger and _from_strangers(each, case.ledger)):
+            strangers = message.programs[0] != "reply" and crowd.mostly_strangers(tally, case.ledger)
+            kind = Kind.GUESSING if strangers else Kind.MISTYPED
+            incident = _incident(kind, each, case)
+            if strangers and not incident.confirmed:
+                guessing = case.known.causes["password-guessing"]
+                others = tuple(cause for cause in incident.causes if cause is not guessing)
+                incident = replace(incident, code=guessing.code, causes=(guessing, *others))
+            found.append(incident)
+    return found
+
+
+def _policies(said: list[Said], case: Case) -> list[Incident]:
+    found = []
+    for each in said:
+        message, detail, tally = each
+        many = tally.count >= MANY_FAILURES or case.ledger.lines < FEW_LINES
+        if message.role == "policy" or (message.id in ("smtp-port-25", "process-limit") and many):
+            incident = _incident(Kind.POLICY, each, case)
+            if detail:
+                after = case.known.causes["relay-after-failed-login"]
+                others = tuple(cause for cause in incident.causes if cause is not after)
+                incident = replace(incident, code=after.code, causes=(after, *others), minor=True)
+            found.append(incident)
+    return found
+
+
+def _whispers(said: list[Said], case: Case) -> list[Incident]:
+    """Give what is harmless on a healthy host, where the log has nothing else."""
+    noises = [each for each in said if each[0].role == "noise" and each[0].causes]
+    return [replace(_incident(Kind.POLICY, each, case), uncertain=True, minor=True) for each in noises]
+
+
+def _merged(incidents: list[Incident]) -> list[Incident]:
+    """Make one of incidents that have the same code, kind and causes."""
+    kept: dict[tuple[str, str, str], Incident] = {}
+    for incident in incidents:
+        key = (incident.code, incident.side, incident.kind)
+        kept[key] = _both(kept[key], incident) if key in kept else incident
+    return list(kept.values())
+
+
+def _both(one: Incident, other: Incident) -> Incident:
+    """Join two incidents; the larger one speaks for both."""
+    big, small = (one, other) if one.attempts >= other.attempts else (other, one)
+    codes = {cause.code for cause in big.causes}
+    firsts = sorted(filter(None, (one.first, other.first)), key=lambda text: text[:19])
+    lasts = sorted(filter(None, (one.last, other.last)), key=lambda text: text[:19])
+    return replace(
+        big,
+        attempts=one.attempts + other.attempts,
+        causes=(*big.causes, *(cause for cause in small.causes if cause.code not in codes)),
+        first=firsts[0] if firsts else "",
+        last=lasts[-1] if lasts else "",
+        services=_sum(one.services, other.services),
+        clients=_sum(one.clients, other.clients),
+        users=_sum(one.users, other.users),
+        mechanisms=_sum(one.mechanisms, other.mechanisms),
+        samples=tuple(dict.fromkeys((*big.samples, *small.samples)))[:3],
+        addresses=max(one.addresses, other.addresses),
+        names=max(one.names, other.names),
+        minor=one.minor and other.minor,
+        logins_since=big.logins_since if big.last >= small.last else small.logins_since,
+    )
+
+
+def _sum(one: tuple[tuple[str, int], ...], other: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    counts: dict[str, int] = {}
+    for name, count in (*one, *other):
+        counts[name] = counts.get(name, 0) + count
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: max(len(one), len(other))])
+
+
+def _rank(incident: Incident) -> tuple[object, ...]:
+    return (
+        incident.kind is not Kind.BROKEN,
+        incident.minor,
+        incident.uncertain and incident.kind is Kind.BROKEN,
+        not incident.confirmed,
+        incident.side == "client",
+        -incident.attempts,
+        incident.kind is not Kind.POLICY,
+        incident.code,
+    )
+
+
+def _verdict(incidents: tuple[Incident, ...], ledger: Ledger) -> Verdict:
+    faults = [each for each in incidents if each.kind is Kind.BROKEN]
+    if any(not each.uncertain or each.confirmed for each in faults):
+        return Verdict.BROKEN
+    if faults:
+        return Verdict.UNKNOWN
+    sizes = {kind: sum(each.attempts for each in incidents if each.kind is kind) for kind in Kind}
+    if sizes[Kind.GUESSING] or sizes[Kind.MISTYPED]:
+        return Verdict.GUESSING if sizes[Kind.GUESSING] >= sizes[Kind.MISTYPED] else Verdict.MISTYPED
+    if not ledger.span.first and not incidents:
+        return Verdict.UNKNOWN
+    if not ledger.logins and all(each.uncertain for each in incidents) and (incidents or ledger.unknown):
+        return Verdict.UNKNOWN
+    return Verdict.NOTHING_WRONG
+
+
+def headline(verdict: Verdict, incidents: tuple[Incident, ...], ledger: Ledger) -> str:
+    """Give the verdict in one sentence."""
+    logins = f"{ledger.logins:,} login{'s' if ledger.logins != 1 else ''} succeeded"
+    if verdict is Verdict.BROKEN:
+        return _broken_headline(incidents[0])
+    if verdict is Verdict.UNKNOWN and incidents and incidents[0].kind is Kind.BROKEN:
+        return "Every attempt failed and none succeeded: wrong passwords, or a silent fault of the server."
+    if verdict is Verdict.UNKNOWN:
+        return "This log says too little about logins to judge."
+    if verdict is Verdict.GUESSING:
+        guesses = next(each for each in incidents if each.kind is Kind.GUESSING)
+        places = f"{guesses.addresses:,} address{'es' if guesses.addresses != 1 else ''}"
+        return f"Strangers guess passwords, from about {places}; nothing on the server is broken. {logins}."
+    if verdict is Verdict.MISTYPED:
+        wrong = next(each for each in incidents if each.kind is Kind.MISTYPED)
+        return f"{wrong.summary} Nothing on the server is broken. {logins}."
+    but = f" But: {incidents[0].summary}" if incidents else ""
+    return f"Nothing is wrong with logins in this log: {logins}, and none failed.{but}"
+
+
+def _broken_headline(incident: Incident) -> str:
+    side = "Our own login at another server: " if incident.side == "client" else ""
+    state = {True: "Logins have succeeded since.", False: "No login has succeeded since.", None: ""}
+    where = ", ".join(name for name, _ in incident.services[:3])
+    return (
+        f"{side}{incident.summary} {f'On {where}. ' if where else ''}{state[incident.logins_since]}".rstrip()
+    )

@@ -1,0 +1,88 @@
+"""Puts the likely causes of one incident in order: what else the log says, and what ``check`` sees."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from maildoctor.maillog.catalogue import Catalogue, Cause, Message
+from maildoctor.maillog.ledger import Ledger
+from maildoctor.maillog.tally import Tally
+
+Findings = Mapping[str, str]
+"""What ``check`` found on the host that wrote the log: codes with their summaries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged, and with what."""
+
+    ledger: Ledger
+    known: Catalogue
+    findings: Findings
+    top: int
+    """How many names of each sort are shown."""
+
+
+def causes_of(message: Message, detail: str, tally: Tally, case: Case) -> tuple[Cause, ...]:
+    """Give the candidate causes of ``message``, the likeliest first."""
+    codes = list(message.codes(detail))
+    for code in reversed(_hinted(message, detail, tally, case.ledger)):
+        _to_front(codes, code)
+    for code in reversed([code for code in codes if code in case.findings]):
+        _to_front(codes, code)
+    return tuple(case.known.causes[code] for code in codes)
+
+
+def confirmed(codes: Collection[str], findings: Findings) -> bool:
+    """Tell whether ``check`` sees one of these causes."""
+    return any(code in findings for code in codes)
+
+
+def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list[str]:
+    said = {name for name, _ in ledger.tallies}
+    if message.id in ("no-secret-in-database", "user-not-canonified", "sasldb-cannot-open", "realm-changed"):
+        return _store_hints(tally, said)
+    if message.id == "dovecot-unreachable":
+        return _socket_hints(detail)
+    if message.id.startswith("saslauthd-") and message.role == "refused":
+        return _realm_hints(message, detail, tally, said)
+    if message.id == "reason-refused" and "smtpd-killed" in said:
+        return ["password-format-mismatch"]
+    if message.id == "saslauthd-hung-up" and "pam-mysql-refused" in said:
+        return ["password-format-mismatch"]
+    return []
+
+
+def _store_hints(tally: Tally, said: set[str]) -> list[str]:
+    unexpected = {"NTLM", "OTP", "DIGEST-MD5"} & set(tally.mechanisms)
+    if unexpected or "realm-changed" in said:
+        # Hardly anybody asks for these: they are on offer because mech_list is not in effect.
+        return ["smtpd-conf-missing", "sasl-config-path-wrong"]
+    return []
+
+
+def _socket_hints(detail: str) -> list[str]:
+    if "No such file" not in detail:
+        return []
+    path = detail.rpartition(" ")[2]
+    if path in ("private/auth", ""):
+        return []
+    if path.startswith("/var/spool/postfix/"):
+        return ["dovecot-socket-path-wrong", "dovecot-socket-outside-chroot"]
+    return ["dovecot-socket-path-wrong", "dovecot-not-running"]
+
+
+def _realm_hints(message: Message, detail: str, tally: Tally, said: set[str]) -> list[str]:
+    if "given twice" in detail:
+        return ["sasldb-realm-mismatch", "saslauthd-realm-not-combined"]
+    if "pam-user-unknown" in said:
+        addresses = any(b"@" in name for name in tally.users.counts)
+        return ["pam-service-refuses", "saslauthd-realm-not-combined"] if addresses else ["password-guessing"]
+    if "split off" in detail or "pam-mysql" in said:
+        return ["saslauthd-realm-not-combined", "pam-service-refuses"]
+    return []
+
+
+def _to_front(codes: list[str], code: str) -> None:
+    if code in codes:
+        codes.remove(code)
+    codes.insert(0, code)

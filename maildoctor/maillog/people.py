@@ -1,0 +1,96 @@
+"""Who was refused: users who mistype, people who can never get in, or strangers who guess.
+
+Addresses tell: one that also logs in belongs to a user. A private address, or a mail program that falls back
+from PLAIN to LOGIN in its session, is a person. Everybody else is a stranger.
+"""
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from maildoctor.maillog.ledger import Ledger, Profile
+
+STUBBORN = 4
+"""From so many refusals of one name from one address, it is a device with an old password."""
+SEVERAL = 3
+
+
+@dataclass
+class People:
+    """How many refusals belong to whom."""
+
+    users: int = 0
+    """Refusals of addresses that also logged in."""
+    shut_out: int = 0
+    """Refusals of people who never logged in."""
+    strangers: int = 0
+    user_names: dict[bytes, int] = field(default_factory=dict)
+    shut_out_names: dict[bytes, int] = field(default_factory=dict)
+    shut_out_addresses: dict[bytes, int] = field(default_factory=dict)
+    stranger_addresses: int = 0
+    user_addresses: dict[bytes, int] = field(default_factory=dict)
+    guessed: list[bytes] = field(default_factory=list)
+    """Addresses that got in after trying several names."""
+    fell_silent: list[bytes] = field(default_factory=list)
+    """Addresses that used to log in, and were only refused after the last login of anybody."""
+
+
+def sort_out(ledger: Ledger, refused: int) -> People:
+    """Divide the ``refused`` attempts among users, people who are shut out, and strangers."""
+    people = People()
+    last_login = ledger.login_tally.span.last
+    for address, profile in ledger.profiles.items():
+        if not profile.refused:
+            continue
+        if profile.guessed:
+            people.guessed.append(address)
+        if profile.logins and not profile.guessed:
+            _user(people, address, profile, last_login)
+        elif _is_person(address, profile, ledger):
+            people.shut_out += profile.refused
+            people.shut_out_addresses[address] = profile.refused
+            _names(people.shut_out_names, profile)
+        else:
+            people.stranger_addresses += 1
+    people.strangers = max(0, refused - people.users - people.shut_out)
+    if not people.strangers:
+        people.stranger_addresses = 0
+    return people
+
+
+def _user(people: People, address: bytes, profile: Profile, last_login: str) -> None:
+    people.users += profile.refused
+    people.user_addresses[address] = profile.refused
+    _names(people.user_names, profile)
+    if profile.span.last and last_login and profile.span.last[:19] > last_login[:19]:
+        people.fell_silent.append(address)
+
+
+def _is_person(address: bytes, profile: Profile, ledger: Ledger) -> bool:
+    if profile.more_users or len(profile.users) > SEVERAL:
+        return False
+    if is_local(address) or (profile.plain and profile.login):
+        return True
+    known = all(name in ledger.accounts for name in profile.users) and bool(profile.users)
+    return known and len(profile.users) == 1 and profile.refused >= STUBBORN
+
+
+def is_local(address: bytes) -> bool:
+    """Tell whether an address is private, link-local or loopback (RFC 1918, 4193, 6598)."""
+    try:
+        parsed = ipaddress.ip_address(address.decode("ascii"))
+    except ValueError:
+        return False
+    if parsed.is_loopback or parsed.is_link_local:
+        return True
+    return any(parsed in network for network in _PRIVATE if network.version == parsed.version)
+
+
+_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+
+
+def _names(names: dict[bytes, int], profile: Profile) -> None:
+    for name, count in profile.users.items():
+        names[name] = names.get(name, 0) + count

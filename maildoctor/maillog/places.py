@@ -1,0 +1,84 @@
+"""Which logs to read: those that were named, or what this host really uses."""
+
+import os
+import socket
+from collections.abc import Sequence
+
+from maildoctor.host import CannotLook, LiveHost
+from maildoctor.maillog.evidence import MAIL_LOGS, journal_command
+from maildoctor.maillog.sources import Source, journal_source, open_source, rotation_set
+from maildoctor.maillog.stamps import STAMP
+
+AUTH_LOG = "/var/log/auth.log"
+
+
+def chosen(
+    files: Sequence[str], rotated: bool, journal: bool, since: str | None, problems: dict[str, str]
+) -> list[Source]:
+    """Open what was asked for, or what this host uses; ``problems`` gets what cannot be opened, and why."""
+    sources: list[Source] = []
+    if journal:
+        sources += _opened_journal(since, problems)
+    if not files and not journal:
+        path = mail_log()
+        if path is None:
+            return _opened_journal(since, problems)
+        files = (path,)
+    paths = [path for name in files for path in (rotation_set(name) or [name] if rotated else [name])]
+    for path in dict.fromkeys(paths):
+        try:
+            sources.append(open_source(path))
+        except CannotLook as error:
+            problems[path] = str(error)
+    return sources
+
+
+def mail_log() -> str | None:
+    """Give the file into which this host's Postfix writes, None if only the journal has it."""
+    configured = _maillog_file()
+    if configured and configured.startswith("/") and os.path.isfile(configured):
+        return configured
+    return next((path for path in MAIL_LOGS if os.path.isfile(path)), None)
+
+
+def at_hand() -> tuple[str, ...]:
+    """Give the logs in which something about one user may stand."""
+    path = mail_log()
+    return tuple(each for each in (path, AUTH_LOG) if each and os.path.isfile(each))
+
+
+def usual(sources: Sequence[Source]) -> bool:
+    """Tell whether this host wrote these logs: they lie in their usual place and bear its name."""
+    return any(source.name == "the journal" or _is_ours(source.name) for source in sources)
+
+
+def _is_ours(path: str) -> bool:
+    if not os.path.realpath(path).startswith("/var/log/") and path != _maillog_file():
+        return False
+    try:
+        with open(path, "rb") as log:
+            line = log.readline(4096)
+    except OSError:
+        return False
+    match = STAMP.match(line)
+    if match is None:
+        return True
+    name = line[match.end() :].split(maxsplit=1)[:1]
+    mine = socket.gethostname().partition(".")[0]
+    return not name or name[0].decode("utf-8", "replace").partition(".")[0] in (mine, "localhost")
+
+
+def _maillog_file() -> str | None:
+    try:
+        return LiveHost().run("postconf", "-h", "maillog_file").stdout.strip() or None
+    except CannotLook:
+        return None
+
+
+def _opened_journal(since: str | None, problems: dict[str, str]) -> list[Source]:
+    narrowed = (f"--since={since}",) if since else ()
+    try:
+        return [journal_source(journal_command(*narrowed))]
+    except CannotLook as error:
+        problems["the journal"] = str(error)
+        return []
