@@ -26,7 +26,7 @@ def auth_on_port_25(host: Host, service: Service) -> Iterator[Finding]:
     Start: main-cf-auth
     Break:
         postconf -PX smtp/inet/smtpd_sasl_auth_enable
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P smtp/inet/smtpd_sasl_auth_enable=no
         postfix reload
@@ -57,7 +57,7 @@ def plaintext_without_tls(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -P submission/inet/smtpd_tls_auth_only=no
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P submission/inet/smtpd_tls_auth_only=no
         postfix reload
@@ -90,7 +90,7 @@ def broken_clients_not_helped(host: Host, service: Service) -> Iterator[Finding]
     Start: saslauthd-chroot
     Break:
         postconf -e broken_sasl_auth_clients=no
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e broken_sasl_auth_clients=yes
         postfix reload

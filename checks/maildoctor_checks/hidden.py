@@ -36,7 +36,7 @@ def auth_hidden_by_exceptions_networks(host: Host, service: Service) -> Iterator
     Start: saslauthd-chroot
     Break:
         postconf -e smtpd_sasl_exceptions_networks=0.0.0.0/0
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -X smtpd_sasl_exceptions_networks
         postfix reload
@@ -84,7 +84,7 @@ def auth_hidden_by_discard_keywords(host: Host, service: Service) -> Iterator[Fi
     Start: saslauthd-chroot
     Break:
         postconf -e smtpd_discard_ehlo_keywords=silent-discard,auth
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e smtpd_discard_ehlo_keywords=silent-discard
         postfix reload

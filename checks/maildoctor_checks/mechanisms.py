@@ -7,7 +7,7 @@ from maildoctor.finding import Evidence, Finding, Impact, Stage
 from maildoctor.host import Host
 from maildoctor.postfix import tls
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import assign, evidence, proof
+from maildoctor.postfix.setting import assign, assign_here, cost, evidence, proof
 from maildoctor.remedy import Option, Remedy, RestartUnit
 from maildoctor.sasl.mechanisms import (
     PLAINTEXT,
@@ -26,10 +26,11 @@ FILTER = "smtpd_sasl_mechanism_filter"
 STOPS_SMTPD = ("service-throttled", "service-not-listening")
 
 
-def _cost(service: Service, offer: Offer) -> Impact:
+def _cost(host: Host, service: Service, offer: Offer, name: str) -> Impact:
     """Without a mechanism smtpd ends as soon as somebody connects, or as soon as TLS stands."""
-    at_once = not offer.within_tls or tls.policy(service).wrapper
-    return Impact.INCOMING_MAIL if at_once and service.port == 25 else Impact.ALL_LOGINS
+    if offer.within_tls and not tls.policy(service).wrapper:
+        return Impact.ALL_LOGINS
+    return cost(host, service, name, where_auth_is_on=True)
 
 
 def _usable(host: Host, service: Service, offered: tuple[str, ...]) -> tuple[str, ...]:
@@ -51,10 +52,10 @@ def plaintext_mechanisms_forbidden(host: Host, service: Service) -> Iterator[Fin
         saslauthd can check PLAIN and LOGIN alone, and mech_list often names no others. With nothing left,
         smtpd ends with "fatal: no SASL authentication mechanisms" as soon as somebody connects (or, where
         AUTH needs TLS, after STARTTLS).
-    Start: saslauthd-chroot
+    Start: submission-tls
     Break:
         postconf -P submission/inet/smtpd_sasl_security_options=noanonymous,noplaintext
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -PX submission/inet/smtpd_sasl_security_options
         systemctl restart postfix
@@ -74,7 +75,9 @@ def plaintext_mechanisms_forbidden(host: Host, service: Service) -> Iterator[Fin
             summary=f"noplaintext leaves {left or 'no mechanism'} {offer.session}"
             + (", which the verifier cannot serve" if left else ""),
             subject=options_parameter(service, offer),
-            impact=Impact.ALL_LOGINS if left else _cost(service, offer),
+            impact=Impact.ALL_LOGINS
+            if left
+            else _cost(host, service, offer, options_parameter(service, offer)),
             expected=f"PLAIN or LOGIN allowed {offer.session}, or a verifier for others",
             found=f"{offer.options} = {service.parameter(offer.options).value}",
             evidence=(evidence(service, options_parameter(service, offer)), _available(host, service)),
@@ -84,22 +87,20 @@ def plaintext_mechanisms_forbidden(host: Host, service: Service) -> Iterator[Fin
 
 
 def _allow_plaintext(service: Service, offer: Offer) -> Remedy:
-    kept = ", ".join(word for word in _words(service, offer.options) if word != "noplaintext")
-    allow = (
-        assign(service, options_parameter(service, offer), kept or "noanonymous"),
-        RestartUnit("postfix"),
+    """Within TLS first: what crosses the net in the clear stays forbidden."""
+    restart = RestartUnit("postfix")
+    kept = (
+        ", ".join(word for word in _words(service, offer.options) if word != "noplaintext") or "noanonymous"
     )
-    if offer.within_tls:
-        return Remedy.choice(Option("within-tls", "passwords travel within TLS alone", allow))
-    within_tls = (
-        assign(service, "smtpd_tls_auth_only", "yes"),
-        assign(service, "smtpd_sasl_tls_security_options", "noanonymous"),
-        RestartUnit("postfix"),
-    )
-    return Remedy.choice(
-        Option("within-tls", "clients log in within TLS only", within_tls),
-        Option("everywhere", "passwords may cross the net in the clear", allow),
-    )
+    options = []
+    if tls.policy(service).used:
+        within = assign_here(service, "smtpd_sasl_tls_security_options", kept.replace(", ", ","))
+        only = () if offer.within_tls else (assign_here(service, "smtpd_tls_auth_only", "yes"),)
+        options.append(Option("within-tls", "clients log in within TLS only", (*only, within, restart)))
+    if not offer.within_tls:
+        allow = assign(service, options_parameter(service, offer), kept)
+        options.append(Option("everywhere", "passwords may cross the net in the clear", (allow, restart)))
+    return Remedy.choice(*options)
 
 
 def _words(service: Service, name: str) -> list[str]:
@@ -128,7 +129,7 @@ def no_mechanism_left(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -P submission/inet/smtpd_sasl_security_options=noanonymous,noactive
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P submission/inet/smtpd_sasl_security_options=noanonymous
         systemctl restart postfix
@@ -152,7 +153,7 @@ def _nothing_left(host: Host, service: Service, offer: Offer) -> Finding:
     return Finding(
         summary=f"{offer.options} leaves no mechanism {offer.session}: smtpd ends instead of offering AUTH",
         subject=options_parameter(service, offer),
-        impact=_cost(service, offer),
+        impact=_cost(host, service, offer, options_parameter(service, offer)),
         expected="noanonymous, which PLAIN and LOGIN satisfy",
         found=service.parameter(offer.options).value,
         evidence=(evidence(service, options_parameter(service, offer)), _available(host, service)),
@@ -174,7 +175,7 @@ def _nothing_there(host: Host, service: Service, offer: Offer) -> Finding:
     return Finding(
         summary=f"none of the mechanisms wanted ({wanted}) is installed: smtpd ends instead of offering AUTH",
         subject="mech_list",
-        impact=_cost(service, offer),
+        impact=_cost(host, service, offer, options_parameter(service, offer)),
         expected="a mechanism of " + " ".join(installed(host)),
         found=wanted,
         evidence=(
@@ -199,7 +200,7 @@ def mechanism_filter_leaves_nothing(host: Host, service: Service) -> Iterator[Fi
     Start: saslauthd-chroot
     Break:
         postconf -P submission/inet/smtpd_sasl_mechanism_filter=!login
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -PX submission/inet/smtpd_sasl_mechanism_filter
         systemctl restart postfix
@@ -215,7 +216,7 @@ def mechanism_filter_leaves_nothing(host: Host, service: Service) -> Iterator[Fi
         yield Finding(
             summary=f"{FILTER} discards {' '.join(offer.allowed)}, all that there is {offer.session}",
             subject=FILTER,
-            impact=_cost(service, offer),
+            impact=_cost(host, service, offer, FILTER),
             expected="a pattern that lets a mechanism pass",
             found=service.parameter(FILTER).value or "empty",
             evidence=(evidence(service, FILTER), _available(host, service)),

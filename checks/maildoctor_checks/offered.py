@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from maildoctor.check import check
-from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
+from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix import tls
 from maildoctor.postfix.configuration import SUBMISSION_PORTS, main
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import assign, assign_here, evidence, proof
+from maildoctor.postfix.setting import assign_here, evidence, proof
 from maildoctor.remedy import Action, Option, ReloadUnit, Remedy, RemoveParameter, RestartUnit, SetParameter
 from maildoctor.sasl.smtpd_conf import application, directories
 from maildoctor.source import Sourced
@@ -30,7 +30,7 @@ def auth_not_enabled(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -P submission/inet/smtpd_sasl_auth_enable=no
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P submission/inet/smtpd_sasl_auth_enable=yes
         postfix reload
@@ -95,75 +95,6 @@ def _looks_like(name: str) -> bool:
     if name in (ENABLE, "smtp_sasl_auth_enable", "lmtp_sasl_auth_enable"):
         return False
     return SequenceMatcher(None, name.lower(), ENABLE).ratio() > 0.9
-
-
-@check(Stage.OFFERED, everywhere=True, explains=("service-throttled", "service-not-listening"))
-def parameter_not_boolean(host: Host, service: Service) -> Iterator[Finding]:
-    """A yes/no parameter has another value, so smtpd refuses to start.
-
-    What:
-        Something like on, true, 1 or "yes # comment" where only yes and no are known.
-    Why:
-        smtpd ends with "fatal: bad boolean configuration"; master throttles the service, and with the line in
-        main.cf incoming mail stops as well. main.cf knows no comments behind a value.
-    Start: saslauthd-chroot
-    Break:
-        postconf -P submission/inet/smtpd_sasl_auth_enable=on
-        postfix reload
-    Mend:
-        postconf -P submission/inet/smtpd_sasl_auth_enable=yes
-        systemctl restart postfix
-    Safety:
-        Safe where the value plainly means yes or no.
-    See: postconf(5)
-    """
-    for name in _BOOLEAN:
-        value = service.parameter(name)
-        if name not in service.parameters or value.value.strip().lower() in ("yes", "no"):
-            continue
-        meant = _MEANT.get(value.value.strip().lower().split("#")[0].strip())
-        yield Finding(
-            summary=f"{name} is {value.value or 'empty'}, neither yes nor no: smtpd ends at its start",
-            subject=name,
-            impact=Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS,
-            expected=meant or "yes or no",
-            found=value.value or "empty",
-            evidence=(evidence(service, name),),
-            proof=proof(service, name),
-            remedy=Remedy.safe(assign(service, name, meant), RestartUnit("postfix"))
-            if meant
-            else Remedy.manual(f"Set {name} to yes or no, then restart Postfix."),
-        )
-
-
-_BOOLEAN = (
-    ENABLE,
-    "broken_sasl_auth_clients",
-    "smtpd_delay_reject",
-    "smtpd_enforce_tls",
-    "smtpd_helo_required",
-    "smtpd_sasl_authenticated_header",
-    "smtpd_tls_ask_ccert",
-    "smtpd_tls_auth_only",
-    "smtpd_tls_req_ccert",
-    "smtpd_tls_wrappermode",
-    "smtpd_use_tls",
-)
-_MEANT = {
-    "yes": "yes",
-    "on": "yes",
-    "true": "yes",
-    "1": "yes",
-    "y": "yes",
-    "enable": "yes",
-    "enabled": "yes",
-} | {
-    "no": "no",
-    "off": "no",
-    "false": "no",
-    "0": "no",
-    "n": "no",
-}
 
 
 @check(Stage.OFFERED)

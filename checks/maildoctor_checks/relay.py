@@ -19,7 +19,7 @@ from maildoctor.postfix.admission import (
 from maildoctor.postfix.configuration import version
 from maildoctor.postfix.restrictions import has_safeguard, render
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import assign, evidence, proof
+from maildoctor.postfix.setting import assign, cost, evidence, proof
 from maildoctor.remedy import Action, Option, ReloadUnit, Remedy, RestartUnit
 
 RELAY = "smtpd_relay_restrictions"
@@ -40,10 +40,10 @@ def relay_refuses_logged_in_clients(host: Host, service: Service) -> Iterator[Fi
         decides ends its list. permit_sasl_authenticated must stand before reject, defer,
         reject_unauth_destination and the like in every list that has one of these. permit_mynetworks helps
         only those inside.
-    Start: saslauthd-chroot
+    Start: auth-on-25
     Break:
         postconf -e smtpd_relay_restrictions=permit_mynetworks,reject_unauth_destination
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e smtpd_relay_restrictions=permit_sasl_authenticated,reject_unauth_destination
         postfix reload
@@ -131,10 +131,10 @@ def relay_safeguard_missing(host: Host, service: Service) -> Iterator[Finding]:
         the service: connections are accepted and hang. Set in main.cf, this stops incoming mail as well.
         What stands behind permit, or behind warn_if_reject, does not count. Before Postfix 2.10 only
         smtpd_recipient_restrictions is looked at.
-    Start: saslauthd-chroot
+    Start: auth-on-25
     Break:
         postconf -e smtpd_relay_restrictions=permit_sasl_authenticated
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e smtpd_relay_restrictions=permit_sasl_authenticated,defer_unauth_destination
         systemctl restart postfix
@@ -148,17 +148,13 @@ def relay_safeguard_missing(host: Host, service: Service) -> Iterator[Finding]:
     yield Finding(
         summary="no restriction keeps strangers from relaying, so smtpd ends at its start",
         subject=parameters[0],
-        impact=_cost(service),
+        impact=cost(host, service, *parameters),
         expected="reject_unauth_destination or defer_unauth_destination, not behind permit",
         found=" / ".join(service.parameter(parameter).value or "empty" for parameter in parameters),
         evidence=tuple(evidence(service, parameter) for parameter in parameters),
         proof=proof(service, *parameters),
         remedy=Remedy.safe(_guard(host, service, parameters[0]), RestartUnit("postfix")),
     )
-
-
-def _cost(service: Service) -> Impact:
-    return Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS
 
 
 def _guard(host: Host, service: Service, parameter: str) -> Action:
@@ -184,7 +180,7 @@ def open_relay(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -e 'mynetworks = 127.0.0.0/8 0.0.0.0/0'
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e 'mynetworks = 127.0.0.0/8'
         postfix reload

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from maildoctor.check import check
-from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
+from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix import access_table, restrictions
 from maildoctor.postfix.admission import (
@@ -17,16 +17,12 @@ from maildoctor.postfix.admission import (
 )
 from maildoctor.postfix.restrictions import Restriction, flatten, render
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import assign, evidence, proof
+from maildoctor.postfix.setting import assign, cost, evidence, proof
 from maildoctor.remedy import ReloadUnit, Remedy
 
 
 def _failing(host: Host, service: Service) -> Iterator[Refusal]:
     return (refusal for refusal in refusals(host, service, logged_in=True) if refusal.fails)
-
-
-def _cost(service: Service) -> Impact:
-    return Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS
 
 
 @check(Stage.PERMITTED)
@@ -40,10 +36,10 @@ def restriction_unknown(host: Host, service: Service) -> Iterator[Finding]:
         smtpd finds out when a client gets there: it logs "unknown smtpd restriction" and answers "451 4.3.5
         Server configuration error" to everybody whom nothing in front of it let pass, whether he logged in
         or not.
-    Start: saslauthd-chroot
+    Start: auth-on-25
     Break:
         postconf -e smtpd_relay_restrictions=permit_sasl_authentificated,reject_unauth_destination
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e smtpd_relay_restrictions=permit_sasl_authenticated,reject_unauth_destination
         postfix reload
@@ -62,7 +58,7 @@ def _unknown(host: Host, service: Service, refusal: Refusal) -> Finding:
     return Finding(
         summary=f"smtpd does not know {bad} and answers 451 to whoever gets there",
         subject=refusal.parameter,
-        impact=_cost(service),
+        impact=cost(host, service, refusal.parameter),
         expected=meant,
         found=str(bad),
         evidence=(evidence(service, refusal.parameter),),
@@ -93,7 +89,7 @@ def restriction_table_missing(host: Host, service: Service) -> Iterator[Finding]
     Break:
         echo 'spammer.example REJECT' > /etc/postfix/senders
         postconf -e 'smtpd_sender_restrictions = check_sender_access hash:/etc/postfix/senders'
-        postfix reload
+        systemctl restart postfix
     Mend:
         postmap hash:/etc/postfix/senders
         postfix reload
@@ -119,7 +115,7 @@ def _missing(host: Host, service: Service, refusal: Refusal, file: str) -> Findi
     return Finding(
         summary=f"{file} is missing, so smtpd answers 451 to whoever gets to {refusal.restriction}",
         subject=file,
-        impact=_cost(service),
+        impact=cost(host, service, refusal.parameter),
         expected=f"{file}, as {refusal.parameter} names it",
         found="no such file",
         evidence=(
@@ -141,10 +137,10 @@ def mynetworks_malformed(host: Host, service: Service) -> Iterator[Finding]:
     Why:
         For every client that no entry in front of it holds, permit_mynetworks fails: "451 4.3.0 Temporary
         lookup failure", before permit_sasl_authenticated is reached.
-    Start: saslauthd-chroot
+    Start: auth-on-25
     Break:
         postconf -e 'mynetworks = 127.0.0.0/8 192.0.2.10/24'
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e 'mynetworks = 127.0.0.0/8 192.0.2.0/24'
         postfix reload
@@ -158,7 +154,7 @@ def mynetworks_malformed(host: Host, service: Service) -> Iterator[Finding]:
             yield Finding(
                 summary=f"mynetworks has {', '.join(bad)}, which permit_mynetworks answers with 451",
                 subject="mynetworks",
-                impact=_cost(service),
+                impact=cost(host, service, "mynetworks", refusal.parameter),
                 expected="addresses, or networks without bits behind the prefix",
                 found=service.parameter("mynetworks").value,
                 evidence=(evidence(service, "mynetworks"), evidence(service, refusal.parameter)),
@@ -179,7 +175,7 @@ def restriction_class_undefined(host: Host, service: Service) -> Iterator[Findin
     Start: saslauthd-chroot
     Break:
         postconf -e 'smtpd_restriction_classes = greylist'
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -X smtpd_restriction_classes
         systemctl restart postfix
@@ -193,7 +189,7 @@ def restriction_class_undefined(host: Host, service: Service) -> Iterator[Findin
         yield Finding(
             summary=f"restriction class {empty[0]} is not defined, so smtpd ends at its start",
             subject=parameter,
-            impact=_cost(service),
+            impact=cost(host, service, parameter),
             expected=f"a line {empty[0]} = ... in main.cf",
             found="not set",
             evidence=(evidence(service, parameter),),
@@ -221,7 +217,7 @@ def sender_owner_checked(host: Host, service: Service) -> Iterator[Finding]:
         postmap hash:/etc/postfix/senders
         postconf -e 'smtpd_sender_login_maps = hash:/etc/postfix/senders'
         postconf -e 'smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch'
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -X smtpd_sender_login_maps smtpd_sender_restrictions
         postfix reload

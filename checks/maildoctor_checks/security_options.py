@@ -7,7 +7,7 @@ from maildoctor.finding import Finding, Impact, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix import tls
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import assign, evidence, proof
+from maildoctor.postfix.setting import assign, cost, evidence, proof
 from maildoctor.remedy import Option, ReloadUnit, Remedy, RestartUnit
 from maildoctor.sasl.mechanisms import OPTIONS, distinct_offers, is_dovecot, options_parameter
 
@@ -27,7 +27,7 @@ def security_option_unknown(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -P submission/inet/smtpd_sasl_security_options=noanonymus
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P submission/inet/smtpd_sasl_security_options=noanonymous
         systemctl restart postfix
@@ -45,7 +45,7 @@ def security_option_unknown(host: Host, service: Service) -> Iterator[Finding]:
         yield Finding(
             summary=f"{word} is no SASL security option: smtpd ends instead of offering AUTH",
             subject=name,
-            impact=Impact.INCOMING_MAIL if service.port == 25 and "tls" not in name else Impact.ALL_LOGINS,
+            impact=Impact.ALL_LOGINS if "tls" in name else cost(host, service, name, where_auth_is_on=True),
             expected=", ".join(sorted(OPTIONS)),
             found=service.parameter(name).value,
             evidence=tuple(evidence(service, each) for each, _ in dict.fromkeys(bad)),
@@ -87,7 +87,7 @@ def anonymous_logins_allowed(host: Host, service: Service) -> Iterator[Finding]:
     Break:
         echo 'pwcheck_method: auxprop' > /etc/postfix/sasl/smtpd.conf
         postconf -P submission/inet/smtpd_sasl_security_options=
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -PX submission/inet/smtpd_sasl_security_options
         postfix reload

@@ -7,7 +7,7 @@ from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix import tls
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import assign, assign_here, evidence, proof
+from maildoctor.postfix.setting import assign, assign_here, cost, evidence, proof
 from maildoctor.remedy import (
     Action,
     InstallPackages,
@@ -36,7 +36,7 @@ def tls_required_but_off(host: Host, service: Service) -> Iterator[Finding]:
     Start: submission-tls
     Break:
         postconf -P submission/inet/smtpd_tls_security_level=none
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P submission/inet/smtpd_tls_security_level=encrypt
         postfix reload
@@ -79,7 +79,7 @@ def tls_certificate_missing(host: Host, service: Service) -> Iterator[Finding]:
     Start: submission-tls
     Break:
         postconf -e smtpd_tls_cert_file=/etc/ssl/certs/mail.pem
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
         postfix reload
@@ -107,7 +107,7 @@ def tls_key_unusable(host: Host, service: Service) -> Iterator[Finding]:
     Break:
         openssl genrsa -out /etc/ssl/private/mail.key 2048
         postconf -e smtpd_tls_key_file=/etc/ssl/private/mail.key
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key
         postfix reload
@@ -176,7 +176,7 @@ def tls_certificate_expired(host: Host, service: Service) -> Iterator[Finding]:
         openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=mail.example.com -days -1 \\
             -keyout /etc/ssl/private/mail.key -out /etc/ssl/certs/mail.pem
         postconf -e smtpd_tls_cert_file=/etc/ssl/certs/mail.pem smtpd_tls_key_file=/etc/ssl/private/mail.key
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -e smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
         postconf -e smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key
@@ -235,7 +235,7 @@ def tls_level_unknown(host: Host, service: Service) -> Iterator[Finding]:
     Start: submission-tls
     Break:
         postconf -P submission/inet/smtpd_tls_security_level=yes
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P submission/inet/smtpd_tls_security_level=encrypt
         systemctl restart postfix
@@ -249,7 +249,7 @@ def tls_level_unknown(host: Host, service: Service) -> Iterator[Finding]:
     yield Finding(
         summary=f"smtpd does not know the TLS level {level} and ends at its start",
         subject=LEVEL,
-        impact=Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS,
+        impact=cost(host, service, LEVEL),
         expected="none, may or encrypt",
         found=service.parameter(LEVEL).value,
         evidence=(evidence(service, LEVEL),),
@@ -270,7 +270,7 @@ def tls_wrappermode_missing(host: Host, service: Service) -> Iterator[Finding]:
     Start: submissions-465
     Break:
         postconf -PX submissions/inet/smtpd_tls_wrappermode
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P submissions/inet/smtpd_tls_wrappermode=yes
         postfix reload
@@ -303,7 +303,7 @@ def tls_wrappermode_misplaced(host: Host, service: Service) -> Iterator[Finding]
     Start: submission-tls
     Break:
         postconf -P submission/inet/smtpd_tls_wrappermode=yes
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -PX submission/inet/smtpd_tls_wrappermode
         postfix reload
@@ -318,7 +318,7 @@ def tls_wrappermode_misplaced(host: Host, service: Service) -> Iterator[Finding]
     yield Finding(
         summary=f"{WRAPPER} is on for port {service.port}, where clients wait for a greeting in the clear",
         subject=WRAPPER,
-        impact=Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS,
+        impact=cost(host, service, WRAPPER),
         expected=f"{WRAPPER} = no",
         found=f"{WRAPPER} = yes",
         evidence=(evidence(service, WRAPPER),),

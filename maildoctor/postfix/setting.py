@@ -1,6 +1,8 @@
 """Where a service's parameter is set, and the action that sets it just there."""
 
-from maildoctor.finding import Evidence
+from maildoctor.finding import Evidence, Impact
+from maildoctor.host import Host
+from maildoctor.postfix.configuration import login_services
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Action, RemoveParameter, RemoveServiceOption, SetParameter, SetServiceOption
 
@@ -42,3 +44,15 @@ def proof(service: Service, *names: str) -> str:
     if in_main:
         commands.append(f"postconf -x {' '.join(in_main)}")
     return "; ".join(commands)
+
+
+def cost(host: Host, service: Service, *names: str, where_auth_is_on: bool = False) -> Impact:
+    """Say what it costs that smtpd fails because of these parameters: incoming mail, or logins alone.
+
+    It is the former if port 25 has them from the same lines; with ``where_auth_is_on``, if it has AUTH too.
+    """
+    for other in login_services(host):
+        same = all(other.parameter(name).source == service.parameter(name).source for name in names)
+        if other.port == 25 and same and (other.flag("smtpd_sasl_auth_enable") or not where_auth_is_on):
+            return Impact.INCOMING_MAIL
+    return Impact.ALL_LOGINS
