@@ -1,0 +1,122 @@
+"""Verifying: does the PAM service that saslauthd asks let anybody through?"""
+
+from collections.abc import Iterator
+from shlex import quote
+
+from maildoctor.check import check
+from maildoctor.finding import Evidence, Finding, Stage
+from maildoctor.host import Host
+from maildoctor.postfix.service import Service
+from maildoctor.remedy import InstallPackages, Option, Remedy, WriteFile
+from maildoctor.sasl.pam import DIRECTORY, Rule, installed, refusal
+from maildoctor.sasl.saslauthd_verifier import verifier
+from maildoctor_checks._saslauthd import impact
+
+COMMON = "@include common-auth\n@include common-account\n"
+PACKAGES = {
+    "pam_mysql.so": "libpam-mysql",
+    "pam_pgsql.so": "libpam-pgsql",
+    "pam_ldap.so": "libpam-ldapd",
+    "pam_krb5.so": "libpam-krb5",
+    "pam_sss.so": "libpam-sss",
+    "pam_winbind.so": "libpam-winbind",
+    "pam_radius_auth.so": "libpam-radius-auth",
+    "pam_pwdfile.so": "libpam-pwdfile",
+}
+
+
+def _refused(host: Host, service: Service) -> tuple[str, str, Rule] | None:
+    """Give PAM service, kind and rule where everybody is refused."""
+    asked = verifier(host, service)
+    if asked is None or asked.value.mechanism != "pam":
+        return None
+    name = service.parameter("smtpd_sasl_service").value.strip() or "smtp"
+    for kind in ("auth", "account"):
+        if (rule := refusal(host, name, kind)) is not None:
+            return name, kind, rule
+    return None
+
+
+def _is_missing(host: Host, rule: Rule) -> bool:
+    return bool(rule.module) and rule.module != "pam_deny.so" and not installed(host, rule.module)
+
+
+@check(Stage.VERIFYING)
+def pam_service_refuses(host: Host, service: Service) -> Iterator[Finding]:
+    """The PAM service for SMTP refuses everybody.
+
+    What:
+        saslauthd asks PAM under the name smtp, and that stack ends in a refusal whatever the password: 535.
+        With -c in saslauthd's OPTIONS people who logged in before still get in from its cache for a while.
+    Why:
+        /etc/pam.d/smtp (or, without it, /etc/pam.d/other) reaches pam_deny, or has a line that libpam cannot
+        read: a misspelt kind or control, an @include of a file that is not there.
+    Start: saslauthd-chroot
+    Break:
+        printf '%s\\n' 'auth required pam_deny.so' 'account required pam_unix.so' > /etc/pam.d/smtp
+        systemctl restart saslauthd
+    Mend:
+        rm /etc/pam.d/smtp
+    Safety:
+        A choice: the refusal may be meant. The remedy lets in the accounts that other services let in.
+    See: pam.d(5), pam_deny(8)
+    """
+    refused = _refused(host, service)
+    if refused is None or _is_missing(host, refused[2]):
+        return
+    name, kind, rule = refused
+    yield Finding(
+        summary=f"PAM refuses everybody for service {name}",
+        subject=f"{DIRECTORY}/{name}",
+        impact=impact(host, service),
+        expected=f"an {kind} stack that a right password passes",
+        found=rule.text,
+        evidence=(Evidence.at(rule.source, rule.text),),
+        proof=f"grep -n . {quote(rule.source.path)}",
+        remedy=Remedy.choice(_common(name)),
+    )
+
+
+@check(Stage.VERIFYING)
+def pam_module_missing(host: Host, service: Service) -> Iterator[Finding]:
+    """The PAM service for SMTP names a module that is not installed.
+
+    What:
+        libpam counts a module that it cannot load as a refusal: 535 for everybody, and a line "unable to
+        dlopen" in auth.log.
+    Why:
+        A package was removed, or a line was taken over from another machine.
+    Start: saslauthd-chroot
+    Break:
+        printf '%s\\n' 'auth required pam_mysql.so' 'account required pam_unix.so' > /etc/pam.d/smtp
+        systemctl restart saslauthd
+    Mend:
+        rm /etc/pam.d/smtp
+    Safety:
+        A choice between the module's package and the stack of all other services.
+    See: pam.d(5)
+    """
+    refused = _refused(host, service)
+    if refused is None or not _is_missing(host, refused[2]):
+        return
+    name, _, rule = refused
+    package = PACKAGES.get(rule.module)
+    install = [Option("install", f"Installs {package}.", (InstallPackages((package,)),))] if package else []
+    yield Finding(
+        summary=f"PAM's service {name} needs {rule.module}, which is not installed",
+        subject=rule.module,
+        impact=impact(host, service),
+        expected=rule.module,
+        found="no such module",
+        evidence=(Evidence.at(rule.source, rule.text),),
+        proof=f"ls /usr/lib/*/security/{quote(rule.module)} /lib/*/security/{quote(rule.module)}",
+        remedy=Remedy.choice(*install, _common(name)),
+    )
+
+
+def _common(name: str) -> Option:
+    return Option(
+        "common",
+        "The accounts of this machine can log in, as at its other services.",
+        (WriteFile(f"{DIRECTORY}/{name}", COMMON),),
+    )

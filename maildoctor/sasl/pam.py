@@ -1,0 +1,162 @@
+"""The PAM stack that saslauthd walks for SMTP: pam.d(5), pam.conf(5). Read, never tried.
+
+The stack is judged as for a right password: every module says yes, except pam_deny, one that is not there,
+and a line that libpam cannot read. What even then ends in a refusal refuses everybody.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from maildoctor.fact import fact
+from maildoctor.host import Host, Missing
+from maildoctor.source import Source
+
+DIRECTORY = "/etc/pam.d"
+FALLBACK = "other"
+KINDS = ("auth", "account", "password", "session")
+DEPTH = 8
+"""Includes within includes; libpam allows 32."""
+CONTROLS = {
+    "required": {"success": "ok", "default": "bad"},
+    "requisite": {"success": "ok", "default": "die"},
+    "sufficient": {"success": "done", "default": "ignore"},
+    "optional": {"success": "ok", "default": "ignore"},
+}
+"""As libpam spells them out: pam.conf(5)."""
+CONTROL_FAIL = tuple(CONTROLS["required"].items())
+LINE = re.compile(r"(-?)(\S+)\s+(\[[^]]*\]|\S+)(?:\s+(\S+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a stack; an empty ``module`` is a line at which libpam fails."""
+
+    kind: str
+    actions: tuple[tuple[str, str], ...]
+    module: str
+    source: Source
+    text: str
+    optional_file: bool = False
+    """A ``-`` before the kind: nobody minds if the module is not installed."""
+
+    def action(self, result: str) -> str:
+        """Give what the control does at ``success`` or at any other result."""
+        actions = dict(self.actions)
+        return actions.get(result) or actions.get("default") or "bad"
+
+
+@fact
+def stack(host: Host, service: str, kind: str) -> tuple[Rule, ...]:
+    """Give the rules of one kind for a service; without any of its own, those of ``other`` hold."""
+    own = [rule for rule in _file(host, service.lower(), kind) if rule.kind == kind]
+    return tuple(own or [rule for rule in _file(host, FALLBACK, kind) if rule.kind == kind])
+
+
+def refusal(host: Host, service: str, kind: str) -> Rule | None:
+    """Give the rule that refuses a right password, None where the stack may let it through."""
+    return refusing(stack(host, service, kind), lambda rule: _result(host, rule))
+
+
+def refusing(rules: Sequence[Rule], result: Callable[[Rule], str]) -> Rule | None:
+    """Walk a stack as libpam's _pam_dispatch_aux does; ``result`` says what a rule's module returns."""
+    failed: Rule | None = None
+    passed = False
+    position = 0
+    while position < len(rules):
+        rule = rules[position]
+        position += 1
+        outcome = result(rule)
+        action = "ignore" if outcome == "ignore" else rule.action(outcome)
+        if action.isdigit():
+            position += int(action)
+        elif action in ("bad", "die"):
+            failed = failed or rule
+            if action == "die":
+                return failed
+        elif action in ("ok", "done"):
+            passed = True
+            if action == "done" and failed is None:
+                return None
+    return failed if failed or passed or not rules else rules[-1]
+
+
+def _result(host: Host, rule: Rule) -> str:
+    if not rule.module or rule.module == "pam_deny.so":
+        return "failure"
+    if not installed(host, rule.module):
+        return "ignore" if rule.optional_file else "failure"
+    return "success"
+
+
+@fact
+def installed(host: Host, module: str) -> bool:
+    """Tell whether a module's file is there: below a multiarch directory's security/, or as named."""
+    if module.startswith("/"):
+        return host.exists(module)
+    return any(host.exists(f"{directory}/security/{module}") for directory in _libraries(host))
+
+
+@fact
+def _libraries(host: Host) -> tuple[str, ...]:
+    found = ["/usr/lib", "/lib"]
+    for top in ("/usr/lib", "/lib"):
+        try:
+            found += [f"{top}/{name}" for name in host.names(top) if "-linux-gnu" in name]
+        except Missing:
+            continue
+    return tuple(found)
+
+
+def _file(host: Host, name: str, kind: str, depth: int = 0) -> Iterator[Rule]:
+    path = name if name.startswith("/") else f"{DIRECTORY}/{name}"
+    try:
+        text = host.text(path)
+    except Missing:
+        if depth:
+            yield Rule(kind, CONTROL_FAIL, "", Source(path), "no such file")
+        return
+    for number, line in _logical(text):
+        yield from _line(host, line, Source(path, number), kind, depth)
+
+
+def _logical(text: str) -> Iterator[tuple[int, str]]:
+    logical, begin = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        begin = begin if logical else number
+        logical += line.partition("#")[0]
+        if logical.endswith("\\"):
+            logical = logical[:-1] + " "
+            continue
+        if logical.strip():
+            yield begin, logical.strip()
+        logical = ""
+
+
+def _line(host: Host, line: str, source: Source, kind: str, depth: int) -> Iterator[Rule]:
+    words = line.split()
+    if words[0] == "@include" and len(words) > 1:
+        if depth < DEPTH:
+            yield from _file(host, words[1], kind, depth + 1)
+        return
+    match = LINE.match(line)
+    named = match[2].lower() if match else ""
+    if match is None or named not in KINDS:
+        yield Rule("auth", CONTROL_FAIL, "", source, line)
+        return
+    control = match[3].lower()
+    if control in ("include", "substack"):
+        if named == kind and depth < DEPTH and match[4]:
+            yield from _file(host, match[4], kind, depth + 1)
+        return
+    actions = _actions(control)
+    module = match[4] or ""
+    yield Rule(named, actions or CONTROL_FAIL, module if actions else "", source, line, bool(match[1]))
+
+
+def _actions(control: str) -> tuple[tuple[str, str], ...]:
+    """Take ``required`` or ``[success=1 default=ignore]`` apart; empty where libpam would not know it."""
+    if control in CONTROLS:
+        return tuple(CONTROLS[control].items())
+    pairs = [word.partition("=")[::2] for word in control.strip("[]").split() if "=" in word]
+    return tuple(pairs) if control.startswith("[") else ()
