@@ -15,8 +15,8 @@ from maildoctor.source import Source
 DIRECTORY = "/etc/pam.d"
 FALLBACK = "other"
 KINDS = ("auth", "account", "password", "session")
-DEPTH = 8
-"""Includes within includes; libpam allows 32."""
+FILES = 64
+"""Files that one stack may include, so that a circle ends; libpam allows a depth of 32."""
 CONTROLS = {
     "required": {"success": "ok", "default": "bad"},
     "requisite": {"success": "ok", "default": "die"},
@@ -49,8 +49,8 @@ class Rule:
 @fact
 def stack(host: Host, service: str, kind: str) -> tuple[Rule, ...]:
     """Give the rules of one kind for a service; without any of its own, those of ``other`` hold."""
-    own = [rule for rule in _file(host, service.lower(), kind) if rule.kind == kind]
-    return tuple(own or [rule for rule in _file(host, FALLBACK, kind) if rule.kind == kind])
+    own = [rule for rule in _file(host, service.lower(), kind, []) if rule.kind == kind]
+    return tuple(own or [rule for rule in _file(host, FALLBACK, kind, []) if rule.kind == kind])
 
 
 def refusal(host: Host, service: str, kind: str) -> Rule | None:
@@ -108,16 +108,20 @@ def _libraries(host: Host) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _file(host: Host, name: str, kind: str, depth: int = 0) -> Iterator[Rule]:
+def _file(host: Host, name: str, kind: str, seen: list[str]) -> Iterator[Rule]:
+    """Yield a file's rules; ``seen`` are the files that were read for this stack before."""
     path = name if name.startswith("/") else f"{DIRECTORY}/{name}"
+    seen.append(path)
+    if len(seen) > FILES:
+        return
     try:
         text = host.text(path)
     except Missing:
-        if depth:
+        if len(seen) > 1:
             yield Rule(kind, CONTROL_FAIL, "", Source(path), "no such file")
         return
     for number, line in _logical(text):
-        yield from _line(host, line, Source(path, number), kind, depth)
+        yield from _line(host, line, Source(path, number), kind, seen)
 
 
 def _logical(text: str) -> Iterator[tuple[int, str]]:
@@ -133,11 +137,10 @@ def _logical(text: str) -> Iterator[tuple[int, str]]:
         logical = ""
 
 
-def _line(host: Host, line: str, source: Source, kind: str, depth: int) -> Iterator[Rule]:
+def _line(host: Host, line: str, source: Source, kind: str, seen: list[str]) -> Iterator[Rule]:
     words = line.split()
     if words[0] == "@include" and len(words) > 1:
-        if depth < DEPTH:
-            yield from _file(host, words[1], kind, depth + 1)
+        yield from _file(host, words[1], kind, seen)
         return
     match = LINE.match(line)
     named = match[2].lower() if match else ""
@@ -146,8 +149,8 @@ def _line(host: Host, line: str, source: Source, kind: str, depth: int) -> Itera
         return
     control = match[3].lower()
     if control in ("include", "substack"):
-        if named == kind and depth < DEPTH and match[4]:
-            yield from _file(host, match[4], kind, depth + 1)
+        if named == kind and match[4]:
+            yield from _file(host, match[4], kind, seen)
         return
     actions = _actions(control)
     module = match[4] or ""
