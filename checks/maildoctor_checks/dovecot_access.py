@@ -40,11 +40,13 @@ def dovecot_socket_dead(host: Host, service: Service) -> Iterator[Finding]:
         configuration may listen elsewhere.
     Start: dovecot
     Break:
-        kill -9 $(cat /run/dovecot/master.pid)
-        pkill -9 -x auth
-        pkill -9 -x anvil
+        rm /etc/dovecot/conf.d/99-postfix.conf
+        systemctl restart dovecot
         systemctl restart postfix
     Mend:
+        printf '%s\\n' 'auth_mechanisms = plain login' 'service auth {' \\
+            '  unix_listener /var/spool/postfix/private/auth {' '    mode = 0660' '    user = postfix' \\
+            '    group = postfix' '  }' '}' > /etc/dovecot/conf.d/99-postfix.conf
         systemctl restart dovecot
         systemctl restart postfix
     Safety:

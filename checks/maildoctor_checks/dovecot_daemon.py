@@ -32,8 +32,8 @@ def dovecot_not_running(host: Host, service: Service) -> Iterator[Finding]:
         port 25 is concerned as well, and incoming mail stops.
     Start: dovecot
     Break:
-        systemctl stop dovecot
-        systemctl restart postfix
+        systemctl stop postfix dovecot
+        systemctl start postfix
     Mend:
         systemctl start dovecot
         systemctl restart postfix
@@ -74,9 +74,9 @@ def dovecot_configuration_refused(host: Host, service: Service) -> Iterator[Find
         Dovecot reads all of its files before it makes any socket. With no socket, smtpd ends at its start.
     Start: dovecot
     Break:
+        systemctl stop postfix dovecot
         echo 'no_such_setting = yes' > /etc/dovecot/conf.d/99-wrong.conf
-        systemctl stop dovecot
-        systemctl restart postfix
+        systemctl start postfix
     Mend:
         rm /etc/dovecot/conf.d/99-wrong.conf
         systemctl start dovecot

@@ -58,7 +58,7 @@ def dovecot_socket_outside_chroot(host: Host, service: Service) -> Iterator[Find
         impact=impact(host),
         expected=f"Dovecot's socket at {where.on_host}",
         found=f"a socket at {where.path}",
-        evidence=(evidence(service, PATH), Evidence(str(service.source), "chroot: y"), attempt(where)),
+        evidence=(evidence(service, PATH), Evidence("chroot", where.root), attempt(where)),
         proof=f"ls -l {quote(where.path)} {quote(where.on_host)}",
         remedy=_other_path(host, service),
     )
@@ -122,6 +122,7 @@ def dovecot_socket_missing(host: Host, service: Service) -> Iterator[Finding]:
     Break:
         rm /etc/dovecot/conf.d/99-postfix.conf
         systemctl restart dovecot
+        rm -f /var/spool/postfix/private/auth
         systemctl restart postfix
     Mend:
         printf '%s\\n' 'auth_mechanisms = plain login' 'service auth {' \\
