@@ -72,11 +72,6 @@ def _slips(host: Host) -> list[Sourced[str]]:
     """Find lines of main.cf that were meant to switch AUTH on and do not."""
     written = main(host)
     slips = [
-        Sourced(f"{name} = {value.value}: no such parameter", value.source)
-        for name, value in written.parameters.items()
-        if _looks_like(name) and value.value.strip().lower() == "yes"
-    ]
-    slips += [
         Sourced(f"a line with {ENABLE} begins with white space and continues {name}", value.source)
         for name, value in written.parameters.items()
         if ENABLE in value.value
@@ -87,14 +82,6 @@ def _slips(host: Host) -> list[Sourced[str]]:
         for name, value in written.overridden
         if name == ENABLE and value.value.strip().lower() == "yes"
     ]
-
-
-def _looks_like(name: str) -> bool:
-    from difflib import SequenceMatcher
-
-    if name in (ENABLE, "smtp_sasl_auth_enable", "lmtp_sasl_auth_enable"):
-        return False
-    return SequenceMatcher(None, name.lower(), ENABLE).ratio() > 0.9
 
 
 @check(Stage.OFFERED)
@@ -108,7 +95,9 @@ def sasl_application_name_renamed(host: Host, service: Service) -> Iterator[Find
         default; with another one, smtpd reads smtpd.conf and not the file that was meant.
     Start: saslauthd-chroot
     Break:
-        mv /etc/postfix/sasl/smtpd.conf /etc/postfix/sasl/mail.conf
+        cd /etc/postfix/sasl
+        [ ! -e smtpd.conf ] || mv smtpd.conf mail.conf
+        postconf -X smtpd_sasl_path
         postconf -e smtpd_sasl_application_name=mail
         systemctl restart postfix
     Mend:

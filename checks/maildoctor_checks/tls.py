@@ -173,13 +173,13 @@ def tls_certificate_expired(host: Host, service: Service) -> Iterator[Finding]:
         smtpd uses it all the same, but mail clients warn their users or refuse to go on.
     Start: submission-tls
     Break:
-        openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=mail.example.com -days -1 \\
-            -keyout /etc/ssl/private/mail.key -out /etc/ssl/certs/mail.pem
-        postconf -e smtpd_tls_cert_file=/etc/ssl/certs/mail.pem smtpd_tls_key_file=/etc/ssl/private/mail.key
+        cd /etc/ssl/private
+        openssl req -new -key ssl-cert-snakeoil.key -subj /CN=mail.example.com -out mail.req
+        openssl x509 -req -in mail.req -signkey ssl-cert-snakeoil.key -days -1 -out /etc/ssl/certs/mail.pem
+        postconf -e smtpd_tls_cert_file=/etc/ssl/certs/mail.pem
         systemctl restart postfix
     Mend:
         postconf -e smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
-        postconf -e smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key
         postfix reload
     Safety:
         Only whoever issued the certificate can renew it.
