@@ -8,10 +8,19 @@ from maildoctor.finding import Evidence, Impact
 from maildoctor.host import CannotLook, Host, Missing
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Action, HardLink, MakeDirectory, MoveFile, Option, Remedy, SymbolicLink
-from maildoctor.sasl.sasldb import Database, Place, alone
+from maildoctor.sasl.intention import intention
+from maildoctor.sasl.sasldb import Database, Place, alone, in_use
+from maildoctor.sasl.smtpd_conf import effective
 
 MOST_NAMED = 5
 """Names that a finding lists before it says how many more there are."""
+
+
+def is_judged(host: Host, service: Service) -> bool:
+    """Tell whether sasldb2 matters: it is asked, and not only because an smtpd.conf is missing."""
+    if not in_use(host, service):
+        return False
+    return effective(host, service).found or intention(host, service).verifier in ("sasldb", None)
 
 
 def impact(host: Host, service: Service) -> Impact:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from maildoctor.check import check
 from maildoctor.debian.release import uses_systemd
+from maildoctor.debian.units import starts_at_boot
 from maildoctor.dovecot.config import DOVECOT_CONF
-from maildoctor.dovecot.daemon import complaint, installed, master_pid, started_at_boot
+from maildoctor.dovecot.daemon import complaint, installed, master_pid
 from maildoctor.dovecot.socket import endpoint, in_use, listened_on
 from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host, LinkLoop, Missing
@@ -32,8 +33,8 @@ def dovecot_not_running(host: Host, service: Service) -> Iterator[Finding]:
         port 25 is concerned as well, and incoming mail stops.
     Start: dovecot
     Break:
-        systemctl stop postfix dovecot
-        systemctl start postfix
+        systemctl kill --signal=KILL dovecot
+        systemctl restart postfix
     Mend:
         systemctl start dovecot
         systemctl restart postfix
@@ -74,9 +75,9 @@ def dovecot_configuration_refused(host: Host, service: Service) -> Iterator[Find
         Dovecot reads all of its files before it makes any socket. With no socket, smtpd ends at its start.
     Start: dovecot
     Break:
-        systemctl stop postfix dovecot
         echo 'no_such_setting = yes' > /etc/dovecot/conf.d/99-wrong.conf
-        systemctl start postfix
+        systemctl kill --signal=KILL dovecot
+        systemctl restart postfix
     Mend:
         rm /etc/dovecot/conf.d/99-wrong.conf
         systemctl start dovecot
@@ -122,7 +123,7 @@ def dovecot_not_enabled(host: Host, service: Service) -> Iterator[Finding]:
         Safe: nothing changes until the next boot.
     See: systemctl(1)
     """
-    if not _is_meant(host, service) or started_at_boot(host) is not False:
+    if not _is_meant(host, service) or starts_at_boot(host, "dovecot"):
         return
     yield Finding(
         summary="Dovecot is not enabled: after the next boot nobody verifies passwords",
@@ -130,7 +131,7 @@ def dovecot_not_enabled(host: Host, service: Service) -> Iterator[Finding]:
         severity=Severity.WARNING,
         expected="enabled",
         found="disabled",
-        evidence=(Evidence("/etc/systemd/system/multi-user.target.wants", "has no dovecot.service"),),
+        evidence=(Evidence("boot", "no link of systemd or of a runlevel starts dovecot"),),
         proof="systemctl is-enabled dovecot",
         remedy=Remedy.safe(EnableUnit("dovecot")),
     )

@@ -14,10 +14,10 @@ from maildoctor.host import Host, Step
 from maildoctor.postfix.configuration import login_services
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import AddUserToGroup, ChangeOwner, Option, ReloadUnit, Remedy
-from maildoctor.sasl.sasldb import Database, Place, database, in_use, inside, outside, place
+from maildoctor.sasl.sasldb import Database, Place, database, inside, outside, place
 from maildoctor.sasl.smtpd_conf import SASLDB_PATH
 from maildoctor_checks._directory import let_pass
-from maildoctor_checks._sasldb import impact, named, owner_and_group, postfix_group
+from maildoctor_checks._sasldb import impact, is_judged, named, owner_and_group, postfix_group
 
 
 @check(Stage.REACHABLE)
@@ -44,7 +44,7 @@ def sasldb_unreadable(host: Host, service: Service) -> Iterator[Finding]:
     See: sasldblistusers2(8), chmod(1)
     """
     found = inside(host, service) or outside(host, service)
-    if not in_use(host, service) or found is None:
+    if not is_judged(host, service) or found is None:
         return
     where = place(host, service)
     root = where.root if inside(host, service) else "/"
@@ -132,7 +132,7 @@ def _databases(host: Host) -> Iterator[Database]:
     """Give each sasldb2 once: Debian's, and where the services look, inside and outside their chroots."""
     asked = [(SASLDB_PATH, "/")]
     for service in login_services(host):
-        if in_use(host, service):
+        if is_judged(host, service):
             where = place(host, service)
             asked += [(where.path, where.root), (where.path, "/")]
         if service.chroot:
@@ -155,7 +155,7 @@ def _close(host: Host, found: Database, action: ChangeOwner) -> Remedy:
     """Close the file, for smtpd as well if only the open mode let it in."""
     user = account(host, "postfix")
     needs_it = any(
-        in_use(host, service) and (here := inside(host, service)) is not None and here.same_file(found)
+        is_judged(host, service) and (here := inside(host, service)) is not None and here.same_file(found)
         for service in login_services(host)
     )
     reads = user and (found.status.st_gid in user.groups and found.status.st_mode & 0o040)
@@ -183,7 +183,7 @@ def sasldb_writable_by_smtpd(host: Host, service: Service) -> Iterator[Finding]:
     See: saslpasswd2(8)
     """
     found = inside(host, service)
-    if not in_use(host, service) or found is None or found.fault:
+    if not is_judged(host, service) or found is None or found.fault:
         return
     where = place(host, service)
     if not may(host, where.path, "write", where.root).granted:

@@ -16,14 +16,13 @@ from maildoctor.sasl.sasldb import (
     Database,
     Place,
     database,
-    in_use,
     inside,
     outside,
     place,
     same_content,
 )
 from maildoctor.source import Sourced
-from maildoctor_checks._sasldb import impact, named
+from maildoctor_checks._sasldb import impact, is_judged, named
 
 DEFAULTS = "/etc/default/postfix"
 CAREFUL_COPIER = "/usr/lib/postfix/syncfiles.pl"
@@ -54,7 +53,7 @@ def sasldb_stale_copy(host: Host, service: Service) -> Iterator[Finding]:
     See: ln(1), saslpasswd2(8)
     """
     here, there = inside(host, service), outside(host, service)
-    if not in_use(host, service) or not service.chroot or not here or not there or here.same_file(there):
+    if not is_judged(host, service) or not service.chroot or not here or not there or here.same_file(there):
         return
     if here.fault or there.fault or not there.accounts:
         return
@@ -131,7 +130,7 @@ def chroot_extra_files_break_sasldb(host: Host) -> Iterator[Finding]:
     if host.exists(CAREFUL_COPIER):
         return
     extra = _extra_files(host)
-    for where in dict.fromkeys(place(host, each) for each in login_services(host) if in_use(host, each)):
+    for where in dict.fromkeys(place(host, each) for each in login_services(host) if is_judged(host, each)):
         if where.root != "/" and where.path.lstrip("/") in [word.lstrip("/") for word in extra.value.split()]:
             yield from _undone_at_start(host, where, extra)
 

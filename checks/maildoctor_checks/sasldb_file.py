@@ -9,9 +9,9 @@ from maildoctor.finding import Evidence, Finding, Stage
 from maildoctor.host import Host, LinkLoop, Missing
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Option, Remedy, RestartUnit, SetLine
-from maildoctor.sasl.sasldb import Place, database, default_realm, in_use, inside, outside, place
+from maildoctor.sasl.sasldb import Place, database, default_realm, inside, outside, place
 from maildoctor.sasl.smtpd_conf import SASLDB_PATH
-from maildoctor_checks._sasldb import impact, link_into, named, postfix_group, where_evidence
+from maildoctor_checks._sasldb import impact, is_judged, link_into, named, postfix_group, where_evidence
 
 
 @check(Stage.REACHABLE)
@@ -33,7 +33,7 @@ def sasldb_missing(host: Host, service: Service) -> Iterator[Finding]:
         Users and passwords cannot be invented: put the file back from a backup, or add each user again.
     See: saslpasswd2(8), sasldblistusers2(8)
     """
-    if not in_use(host, service) or inside(host, service) or outside(host, service):
+    if not is_judged(host, service) or inside(host, service) or outside(host, service):
         return
     where = place(host, service)
     yield Finding(
@@ -93,7 +93,7 @@ def sasldb_missing_in_chroot(host: Host, service: Service) -> Iterator[Finding]:
     See: ln(1), master(5) on the chroot column
     """
     there = outside(host, service)
-    if not in_use(host, service) or inside(host, service) or there is None or _dangles(host, service):
+    if not is_judged(host, service) or inside(host, service) or there is None or _dangles(host, service):
         return
     where = place(host, service)
     yield Finding(
@@ -133,7 +133,7 @@ def sasldb_link_out_of_chroot(host: Host, service: Service) -> Iterator[Finding]
     See: path_resolution(7), symlink(7)
     """
     there = outside(host, service)
-    if not in_use(host, service) or inside(host, service) or there is None or not _dangles(host, service):
+    if not is_judged(host, service) or inside(host, service) or there is None or not _dangles(host, service):
         return
     where = place(host, service)
     target = _target(host, where)
@@ -176,7 +176,7 @@ def sasldb_corrupt(host: Host, service: Service) -> Iterator[Finding]:
     See: saslpasswd2(8), db_verify(1)
     """
     found = inside(host, service) or outside(host, service)
-    if not in_use(host, service) or found is None or not found.fault:
+    if not is_judged(host, service) or found is None or not found.fault:
         return
     yield Finding(
         summary=f"{found.path} {found.fault}, so nobody can be looked up in it",

@@ -10,8 +10,8 @@ from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import assign, evidence
 from maildoctor.remedy import Option, ReloadUnit, Remedy, SetSaslPassword
-from maildoctor.sasl.sasldb import Account, Database, default_realm, in_use, inside, outside
-from maildoctor_checks._sasldb import impact, named
+from maildoctor.sasl.sasldb import Account, Database, default_realm, inside, outside
+from maildoctor_checks._sasldb import impact, is_judged, named
 
 REALM = "smtpd_sasl_local_domain"
 TOP_LEVELS = frozenset({"com", "net", "org", "info", "biz", "edu", "gov", "local", "lan", "example", "test"})
@@ -38,7 +38,7 @@ def sasldb_empty(host: Host, service: Service) -> Iterator[Finding]:
     See: saslpasswd2(8)
     """
     found = inside(host, service) or outside(host, service)
-    if not in_use(host, service) or found is None or found.fault or found.accounts:
+    if not is_judged(host, service) or found is None or found.fault or found.accounts:
         return
     other = outside(host, service)
     if other and other.accounts and not other.same_file(found):
@@ -84,7 +84,7 @@ def sasldb_arguments_swapped(host: Host, service: Service) -> Iterator[Finding]:
     See: saslpasswd2(8)
     """
     found = inside(host, service) or outside(host, service)
-    if not in_use(host, service) or found is None:
+    if not is_judged(host, service) or found is None:
         return
     swapped = [each for each in found.accounts if _is_swapped(host, service, each)]
     right = [Account(each.realm, each.user) for each in swapped]
@@ -148,7 +148,7 @@ def sasldb_realm_mismatch(host: Host, service: Service) -> Iterator[Finding]:
     See: SASL_README, postconf(5) on smtpd_sasl_local_domain
     """
     found = inside(host, service) or outside(host, service)
-    if not in_use(host, service) or found is None or not found.accounts:
+    if not is_judged(host, service) or found is None or not found.accounts:
         return
     realm = default_realm(service)
     realms = sorted({each.realm for each in found.accounts if not _is_swapped(host, service, each)})

@@ -3,7 +3,7 @@
 from maildoctor.dovecot.config import configuration
 from maildoctor.dovecot.listener import BASE_DIRECTORY
 from maildoctor.fact import fact
-from maildoctor.host import CannotLook, CommandMissing, Host, Missing, NeedsLiveHost
+from maildoctor.host import CommandMissing, Host, Missing, NeedsLiveHost
 
 PROGRAM = "/usr/sbin/dovecot"
 DOVECONF_SECONDS = 2.0
@@ -49,17 +49,3 @@ def complaint(host: Host) -> str | None:
     lines = [line.strip() for line in output.stderr.splitlines() if line.strip()]
     serious = [line for line in lines if "Fatal" in line or "Error" in line]
     return (serious or lines or [f"doveconf: exit status {output.status}"])[0]
-
-
-def started_at_boot(host: Host) -> bool | None:
-    """Tell whether systemd starts Dovecot at boot; None where this host has no systemd unit of it."""
-    units = ("/lib/systemd/system/dovecot.service", "/usr/lib/systemd/system/dovecot.service")
-    try:
-        if not any(host.exists(unit) for unit in units):
-            return None
-        wanted = "/etc/systemd/system/multi-user.target.wants/dovecot.service"
-        return host.readlink(wanted) is not None
-    except Missing:
-        return False
-    except CannotLook:
-        return None
