@@ -5,7 +5,7 @@ from dataclasses import replace
 from maildoctor.finding import Stage
 from maildoctor.maillog.catalogue import Cause, Message
 from maildoctor.maillog.causes import SILENT
-from maildoctor.maillog.incident import Incident, Kind, names_of, of_tally, shown
+from maildoctor.maillog.incident import Incident, Kind, Names, names_of, of_tally, shown
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.order import Case, causes_of
 from maildoctor.maillog.people import People, is_local, sort_out
@@ -64,6 +64,10 @@ def _verifiers_word(whole: Tally, causes: tuple[Cause, ...], case: Case) -> Inci
     return incident
 
 
+def _ranked(counts: dict[bytes, int]) -> Names:
+    return names_of(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
 class _Maker:
     """Makes the incidents of one crowd."""
 
@@ -84,7 +88,10 @@ class _Maker:
             return None
         if ledger.logins:
             summary = "A user is refused again and again, and others log in: a wrong name or password."
-            return self._part(Kind.MISTYPED, "wrong-password", summary, people.shut_out, ("wrong-password",))
+            incident = self._part(
+                Kind.MISTYPED, "wrong-password", summary, people.shut_out, ("wrong-password",)
+            )
+            return self._of(incident, people.shut_out_names, people.shut_out_addresses)
         summary = "Every attempt failed and none succeeded: wrong passwords, or a silent fault of the server."
         codes = self._silent("every-login-fails")
         several = len(people.shut_out_names) >= SURE or len(people.shut_out_addresses) >= SURE
@@ -120,7 +127,7 @@ class _Maker:
         people = self._people
         if not people.users:
             return None
-        names = names_of(sorted(people.user_names.items(), key=lambda item: (-item[1], item[0])))
+        names = _ranked(people.user_names)
         who = names[0][0] if len(names) == 1 else f"{len(names)} users" if names else "A user"
         summary = f"{who} mistyped name or password, and got in from the same address at other times."
         incident = self._part(Kind.MISTYPED, "wrong-password", summary, people.users, ("wrong-password",))
@@ -143,6 +150,18 @@ class _Maker:
         count = sum(self._ledger.profiles[address].refused for address in people.guessed)
         incident = self._part(Kind.GUESSING, "password-guessed", summary, count, ("password-guessed",))
         return replace(incident, clients=tuple((shown(each), 1) for each in people.guessed[: self._case.top]))
+
+    def _of(self, incident: Incident, names: dict[bytes, int], addresses: dict[bytes, int]) -> Incident:
+        """Give the incident with these people in it, and nobody else."""
+        top, users, clients = self._case.top, _ranked(names), _ranked(addresses)
+        return replace(
+            incident,
+            users=users[:top],
+            clients=clients[:top],
+            names=len(users),
+            addresses=len(clients),
+            error=0,
+        )
 
     def _silent(self, first: str) -> tuple[str, ...]:
         """Give the readings of "every login fails": what ``check`` sees first, else both."""

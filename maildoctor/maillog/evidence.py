@@ -15,7 +15,7 @@ from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.masking import without_secrets
 from maildoctor.maillog.reader import Reader
-from maildoctor.maillog.search import Block
+from maildoctor.maillog.scan import Scanner
 from maildoctor.maillog.stamps import Calendar, earlier
 from maildoctor.maillog.tally import Tally
 
@@ -63,8 +63,7 @@ def recent_evidence(host: Host, maillog_file: str | None = None) -> tuple[LogWit
         logs = [_journal(host)]
     for text, cut, end in logs:
         reader = Reader(Calendar(end), ledger)
-        for line in _relevant(text):
-            reader.line(line)
+        Scanner(reader, every_line=False).chunks([text])
         reader.finish()
         truncated |= cut
     return _witnesses(ledger, truncated)
@@ -110,15 +109,6 @@ def _journal(host: Host) -> tuple[bytes, bool, datetime]:
     output = host.run(*journal_command(f"--lines={JOURNAL_LINES}"))
     text = output.stdout.encode("utf-8", "surrogateescape")
     return text, text.count(b"\n") >= JOURNAL_LINES, datetime.now(UTC)
-
-
-def _relevant(text: bytes) -> Iterator[bytes]:
-    if not text.endswith(b"\n"):
-        text += b"\n"
-    block = Block(len(text))
-    block.view[:] = text
-    for start in block.starts(0, len(text)):
-        yield text[start : text.find(b"\n", start)]
 
 
 def _witnesses(ledger: Ledger, truncated: bool) -> tuple[LogWitness, ...]:

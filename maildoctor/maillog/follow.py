@@ -1,4 +1,4 @@
-"""Following a log as it grows, like ``tail -F``: over rotation, truncation, and a file that is not there yet."""
+"""Following a log as it grows, like ``tail -F``: over rotation and truncation."""
 
 import os
 import time

@@ -47,6 +47,8 @@ def _faults(said: list[Said], case: Case) -> list[Incident]:
     faults = [each for each in faults if not _from_strangers(each, case.ledger)]
     explained = {name for message, _, _ in faults for name in message.explains}
     sides = {message.side for message, _, _ in faults if message.role == "cause" and not message.minor}
+    if any(message.role == "refused" for message, _, _ in said):
+        explained.add("password-verification-failed")
     found = []
     for message, detail, tally in faults:
         if message.role == "consequence" and (message.id in explained or message.side in sides):

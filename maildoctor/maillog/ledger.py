@@ -1,6 +1,7 @@
 """All that was gathered from a log, or from a part of it; parts that were read side by side are merged."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from maildoctor.maillog.tally import Attempt, Span, Tally
@@ -84,6 +85,8 @@ class Ledger:
     login_tally: Tally = field(default_factory=Tally)
     accounts: OrderedDict[bytes, Account] = field(default_factory=OrderedDict)
     profiles: OrderedDict[bytes, Profile] = field(default_factory=OrderedDict)
+    once: OrderedDict[bytes, Attempt] = field(default_factory=OrderedDict)
+    """Addresses that were refused a single time, and nothing else."""
     forgotten: int = 0
     """Refusals of addresses dropped from ``profiles``: strangers who came once and never logged in."""
     unknown: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -101,6 +104,34 @@ class Ledger:
         if refused:
             self._refused(attempt)
         self.said(attempt)
+
+    def attempts(self, many: list[tuple[Attempt, bool]]) -> None:
+        """Count attempts as ``attempt`` does, without a call for each."""
+        accounts, profiles, once, batches = self.accounts, self.profiles, self.once, self._batches
+        self.failed += len(many)
+        self._waiting += len(many)
+        for attempt, refused in many:
+            key, address, user = attempt[0], attempt[4], attempt[6]
+            if user[:1] == b"m" and user.startswith(PROBE_USER):
+                self.failed -= 1
+                self._waiting -= 1
+                self.attempt(attempt, refused)
+                continue
+            if refused:
+                if user in accounts or address in profiles or address in once:
+                    self._refused(attempt)
+                else:
+                    once[address] = attempt
+                    if len(once) > PROFILES:
+                        once.popitem(last=False)
+                        self.forgotten += 1
+            batch = batches.get(key)
+            if batch is None:
+                batches[key] = [attempt]
+            else:
+                batch.append(attempt)
+        if self._waiting >= BATCH:
+            self.settle()
 
     def said(self, attempt: Attempt) -> None:
         """Count something that was said, which need not be an attempt."""
@@ -175,21 +206,33 @@ class Ledger:
             account.refused_since += 1
         profile = self.profiles.get(attempt.address)
         if profile is None:
-            profile = self.profiles[attempt.address] = Profile()
-            if len(self.profiles) > PROFILES:
-                self._forget()
+            once = self.once.pop(attempt.address, None)
+            if once is None:
+                self.once[attempt.address] = attempt
+                if len(self.once) > PROFILES:
+                    self.once.popitem(last=False)
+                    self.forgotten += 1
+                return
+            profile = self._new_profile(once.address)
+            profile.refuse(once)
         profile.refuse(attempt)
 
     def _profile_login(self, login: Attempt) -> None:
         profile = self.profiles.get(login.address)
         if profile is None:
-            profile = self.profiles[login.address] = Profile()
-            if len(self.profiles) > PROFILES:
-                self._forget()
+            profile = self._new_profile(login.address)
+            if once := self.once.pop(login.address, None):
+                profile.refuse(once)
         profile.logins += 1
         others = set(profile.users) - {login.user}
         if not profile.guessed and len(others) >= GUESSED_NAMES and profile.logins == 1:
             profile.guessed = True
+
+    def _new_profile(self, address: bytes) -> Profile:
+        profile = self.profiles[address] = Profile()
+        if len(self.profiles) > PROFILES:
+            self._forget()
+        return profile
 
     def _forget(self) -> None:
         """Drop the oldest address that never logged in, or else the oldest."""
@@ -201,18 +244,34 @@ class Ledger:
             self.profiles[address] = profile
         self.profiles.popitem(last=False)
 
+    def everybody(self) -> Iterator[tuple[bytes, Profile]]:
+        """Yield each address that is remembered with what it did."""
+        yield from self.profiles.items()
+        for address, attempt in self.once.items():
+            profile = Profile()
+            profile.refuse(attempt)
+            yield address, profile
+
     def _merge_people(self, later: "Ledger") -> None:
         for name, account in later.accounts.items():
             mine = self.accounts.setdefault(name, Account())
             mine.logins += account.logins
             mine.last, mine.refused_since = account.last, account.refused_since
-        for address, profile in later.profiles.items():
+        for address, profile in later.everybody():
+            if once := self.once.pop(address, None):
+                self._new_profile(address).refuse(once)
+            elif address in later.once and address not in self.profiles:
+                self.once[address] = later.once[address]
+                continue
             if address in self.profiles:
                 self.profiles[address].merge(profile)
             else:
                 self.profiles[address] = profile
         while len(self.profiles) > PROFILES:
             self._forget()
+        while len(self.once) > PROFILES:
+            self.once.popitem(last=False)
+            self.forgotten += 1
 
 
 LOGIN_KEY = ("login", "")

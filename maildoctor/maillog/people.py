@@ -38,7 +38,7 @@ def sort_out(ledger: Ledger, refused: int) -> People:
     """Divide the ``refused`` attempts among users, people who are shut out, and strangers."""
     people = People()
     last_login = ledger.login_tally.span.last
-    for address, profile in ledger.profiles.items():
+    for address, profile in ledger.everybody():
         if not profile.refused:
             continue
         if profile.guessed:

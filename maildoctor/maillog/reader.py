@@ -114,6 +114,24 @@ class Reader:
             self._other(raw, parse(raw))
         self.previous = raw
 
+    @property
+    def filtered(self) -> bool:
+        """Tell whether attempts are picked out or listened to one by one."""
+        return self._wanted is not None or self.listener is not None
+
+    def end_session(self, pid: bytes) -> None:
+        """A client of this process is through with AUTH."""
+        session = self.sessions.pop(pid, None)
+        if session is not None and session.said is not None:
+            self._flush(session)
+
+    def reason_alone(self, mechanism: str, reason: bytes) -> tuple[tuple[str, str], bool, Message | None]:
+        """Give the tally of an attempt whose process said nothing else, and whether a verifier refused it."""
+        found = self._known.recognise("reason", _reason(reason.decode("utf-8", "surrogateescape"), mechanism))
+        if found is None:
+            return ("reason-other", reason.decode("latin-1")[:60]), True, None
+        return (found.message.id, found.detail), found.message.role == "refused", found.message
+
     def finish(self) -> None:
         """End of the log: what was said and led to nothing counts by itself."""
         for session in self.sessions.values():
@@ -211,42 +229,36 @@ class Reader:
             user = b""
         session = self.sessions.get(pid)
         if session is None:
-            session = self._new_session(pid)
+            session = self.new_session(pid)
         session.service = service
         session.failures += 1
-        found = self._cause(session, mechanism, reason)
-        message = found.message if found else None
-        key = (
-            (message.id, found.detail)
-            if message and found
-            else ("reason-other", reason.decode("latin-1")[:60])
-        )
-        sample = session.said.sample if session.said and found is session.reason else raw[:KEPT]
+        key, refused, message = self.reason_alone(mechanism, reason)
+        found = session.reason or session.weak
+        if found and self._names_cause(found, message):
+            key, message = (found.message.id, found.detail), found.message
+            refused = message.role == "refused"
+        else:
+            found = None
+        sample = session.said.sample if session.said and found is not None else raw[:KEPT]
         session.reason = session.said = None
         attempt = Attempt(key, when, service, client, address, mechanism, user[:200], sample)
         if self._wanted and not self._wanted.keeps(attempt):
             return
-        self.ledger.attempt(attempt, message is None or message.role == "refused")
+        self.ledger.attempt(attempt, refused)
         if self.listener:
             self.listener(attempt, message)
 
-    def _cause(self, session: Session, mechanism: str, reason: bytes) -> Recognised | None:
-        """Give what the process said before, else what the reason itself says."""
-        text = reason.decode("utf-8", "surrogateescape")
-        ended = self._known.recognise("reason", _reason(text, mechanism))
-        said = session.reason
-        if said is None and session.weak and ended and ended.message.id == "reason-no-mechanism":
-            said = session.weak
-        if said is None or said.message.role == "consequence":
-            return ended
-        if ended and ended.message.role in ("cause", "client") and said.message.role in ("refused", "client"):
-            return ended
-        return said
+    def _names_cause(self, said: Recognised, ended: Message | None) -> bool:
+        """Tell whether what a process said before names the cause better than how its attempt ended."""
+        if said.message.role == "consequence":
+            return False
+        if said.message.weak:
+            return ended is not None and ended.id == "reason-no-mechanism"
+        weaker = said.message.role in ("refused", "client")
+        return not (weaker and ended is not None and ended.role in ("cause", "client"))
 
     def _logged_in(self, raw: bytes, match: re.Match[bytes]) -> None:
-        session = self.sessions.pop(match["pid"], None)
-        if session:
-            self._flush(session)
+        self.end_session(match["pid"])
         user, _, _ = match["user"].rstrip(b"\r\x00 ").partition(b", sasl_sender=")
         when, service = self.calendar.iso(match["stamp"]), service_of(match["tag"])
         mechanism = match["mechanism"].decode("ascii", "replace")
@@ -356,11 +368,12 @@ class Reader:
         self.ledger.odd(f"{line.tag.decode('latin-1')}: {shape}", raw[:KEPT])
 
     def _session(self, line: Line) -> Session:
-        session = self.sessions.get(line.pid) or self._new_session(line.pid)
+        session = self.sessions.get(line.pid) or self.new_session(line.pid)
         session.service = service_of(line.tag)
         return session
 
-    def _new_session(self, pid: bytes) -> Session:
+    def new_session(self, pid: bytes) -> Session:
+        """Begin to remember a process; its first line comes."""
         if len(self.sessions) >= SESSIONS:
             self._flush(self.sessions.pop(next(iter(self.sessions))))
         session = self.sessions[pid] = Session()

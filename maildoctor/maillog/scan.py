@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from maildoctor.host import CannotLook
+from maildoctor.maillog.fast import FastLane
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.line import LONGEST, parse
 from maildoctor.maillog.reader import Listener, Reader
@@ -52,6 +53,7 @@ class Scanner:
         self._every_line = every_line
         self._progress = progress
         self._block = Block(2 * BLOCK)
+        self._lane = FastLane(reader, self._block)
         self._filled = 0
         self._skipping = False
         self._previous = b""
@@ -123,16 +125,7 @@ class Scanner:
             for line in bytes(data[start:end]).split(b"\n")[:-1]:
                 self.reader.line(line)
         else:
-            self._anchored(start, end)
-
-    def _anchored(self, start: int, end: int) -> None:
-        data, take, previous = self._block.data, self.reader.line, self._last_of_block
-        for place in self._block.starts(start, end):
-            line = bytes(data[place : data.find(b"\n", place, end)])
-            if b"last message repeated " in line:
-                before = data.rfind(b"\n", 0, max(0, place - 1)) + 1
-                self.reader.previous = bytes(data[before : place - 1]) if place else previous
-            take(line)
+            self._lane.take(start, end, self._last_of_block)
 
     def _note(self, line: bytes) -> None:
         """Take the time of a source's first or last line in: the period that was read."""

@@ -43,6 +43,8 @@ class Calendar:
                 day = self._traditional_day(stamp[:3], stamp[4:6])
                 self._days = {stamp[:6]: day}
             return day + stamp[7:15].decode("ascii")
+        if stamp[10:11] == b"T" and stamp[-6:-5] in (b"+", b"-") and stamp[-3:-2] == b":":
+            return (stamp[:19] + stamp[-6:]).decode("ascii", "replace")
         return self._any(stamp)
 
     def _any(self, stamp: bytes) -> str:

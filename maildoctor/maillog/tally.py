@@ -107,7 +107,7 @@ class Tally:
         self.users.add(known)
         self.names.add(known)
         if len(self.samples) < SAMPLES:
-            self.samples = list(dict.fromkeys((*self.samples, *samples[:SAMPLES])))[:SAMPLES]
+            self.samples = list(dict.fromkeys((*self.samples, *filter(None, samples))))[:SAMPLES]
 
     def merge(self, other: "Tally") -> None:
         """Count in what ``other`` counted further on in the log."""
