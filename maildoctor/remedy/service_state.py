@@ -67,14 +67,18 @@ def units(site: Site, name: str) -> tuple[str, ...]:
     if not site.system.systemd:
         return (name,)
     name = name.removesuffix(".service")
-    if name == "postfix" and has_instances(site):
+    if name == "postfix" and is_dummy(site):
         return ("postfix.service", POSTFIX_INSTANCE)
     return (f"{name}.service",)
 
 
-def has_instances(site: Site) -> bool:
-    """Tell whether Postfix's service is a template, as on Debian 12."""
-    return any(site.exists(f"{place}/systemd/system/postfix@.service") for place in ("/lib", "/usr/lib"))
+def is_dummy(site: Site) -> bool:
+    """Tell whether ``postfix.service`` itself starts nothing, as on Debian 12."""
+    for place in ("/etc", "/usr/lib", "/lib"):
+        unit = site.read(f"{place}/systemd/system/postfix.service")
+        if unit is not None:
+            return b"\nExecStart=/bin/true" in unit
+    return False
 
 
 def is_active(site: Site, unit: str) -> bool:
