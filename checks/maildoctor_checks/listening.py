@@ -37,9 +37,7 @@ def postfix_not_running(host: Host) -> Iterator[Finding]:
         nothing there, while a restart does.
     Start: saslauthd-chroot
     Break:
-        kill -9 "$(cat /var/spool/postfix/pid/master.pid)"
-        sleep 1
-        systemctl kill --signal=KILL postfix@- postfix 2>/dev/null || true
+        postfix stop
     Mend:
         systemctl restart postfix
     Safety:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from maildoctor.fact import fact
-from maildoctor.host import CannotLook, Host
+from maildoctor.host import CannotLook, Host, Missing
 from maildoctor.host.errors import Unreadable
 
 STATUS = "/var/lib/dpkg/status"
@@ -39,7 +39,10 @@ class Package:
 @fact
 def status(host: Host) -> bytes:
     """Read dpkg's status file. Raises Missing (no Debian), Unreadable where it is empty or no status file."""
-    contents = host.read(STATUS, limit=STATUS_LIMIT)
+    try:
+        contents = host.read(STATUS, limit=STATUS_LIMIT)
+    except Missing as error:
+        raise Missing(STATUS, "no such file: not a Debian system?") from error
     if not contents.startswith(b"Package: ") and b"\nPackage: " not in contents:
         raise Unreadable(STATUS, "holds no package: it is empty or damaged")
     return contents

@@ -9,6 +9,7 @@ Lookup = Callable[[str], str | None]
 DEPTH_LIMIT = 40
 LENGTH_LIMIT = 256 * 1024
 """Characters: values that double at each step must not fill the memory."""
+STEP_LIMIT = 20_000
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _COMPARISON = re.compile(r"\s*(==|!=|<=|>=|<|>)(level)?\s*")
@@ -21,34 +22,70 @@ class Unexpandable(ValueError):
 
 def expand(text: str, lookup: Lookup) -> str:
     """Expand ``text``; what is not defined becomes nothing. Raises Unexpandable."""
-    return _expand(text, lookup, 0) if "$" in text else text
+    return _Expansion(lookup).of(text) if "$" in text else text
 
 
-def _expand(text: str, lookup: Lookup, depth: int) -> str:
-    if depth > DEPTH_LIMIT:
-        raise Unexpandable("the value refers to itself")
-    parts, position, length = [], 0, 0
-    while (dollar := text.find("$", position)) >= 0:
-        value, after = _reference(text, dollar + 1, lookup, depth)
-        parts += [text[position:dollar], value]
-        length += dollar - position + len(value)
-        if length > LENGTH_LIMIT:
-            raise Unexpandable("the value is too long")
-        position = after
-    return "".join(parts) + text[position:]
+class _Expansion:
+    """One value's expansion; it counts its steps, since values may double at each."""
 
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._steps = 0
 
-def _reference(text: str, start: int, lookup: Lookup, depth: int) -> tuple[str, int]:
-    """Expand what follows a ``$`` at ``start``; give its value and the position after it."""
-    opening = text[start : start + 1]
-    if opening == "$":
-        return "$", start + 1
-    if opening in _CLOSING:
-        end = _matching(text, start)
-        return _braced(text[start + 1 : end], lookup, depth + 1), end + 1
-    if name := _NAME.match(text, start):
-        return _value(name.group(), lookup, depth + 1), name.end()
-    raise Unexpandable(f"no parameter name after $ in {text[:60]!r}")
+    def of(self, text: str, depth: int = 0) -> str:
+        if depth > DEPTH_LIMIT:
+            raise Unexpandable("it refers to itself")
+        parts, position, length = [], 0, 0
+        while (dollar := text.find("$", position)) >= 0:
+            value, after = self._reference(text, dollar + 1, depth + 1)
+            parts += [text[position:dollar], value]
+            length += dollar - position + len(value)
+            if length > LENGTH_LIMIT:
+                raise Unexpandable("it becomes too long")
+            position = after
+        return "".join(parts) + text[position:]
+
+    def _reference(self, text: str, start: int, depth: int) -> tuple[str, int]:
+        """Expand what follows a ``$`` at ``start``; give its value and the position after it."""
+        self._steps += 1
+        if self._steps > STEP_LIMIT:
+            raise Unexpandable("it has too many references")
+        opening = text[start : start + 1]
+        if opening == "$":
+            return "$", start + 1
+        if opening in _CLOSING:
+            end = _matching(text, start)
+            return self._braced(text[start + 1 : end], depth), end + 1
+        if name := _NAME.match(text, start):
+            return self._value(name.group(), depth), name.end()
+        raise Unexpandable(f"no parameter name after $ in {text[:60]!r}")
+
+    def _value(self, name: str, depth: int) -> str:
+        return self.of(self._lookup(name) or "", depth)
+
+    def _braced(self, inner: str, depth: int) -> str:
+        """Expand what stood in ``${...}``: a name, a name with ``?`` or ``:``, or a comparison."""
+        inner = inner.strip()
+        if inner.startswith("{"):
+            condition, rest = self._comparison(inner, depth)
+        else:
+            name = _NAME.match(inner)
+            if name is None:
+                raise Unexpandable(f"no parameter name in ${{{inner[:60]}}}")
+            rest = inner[name.end() :].lstrip()
+            if not rest:
+                return self._value(name.group(), depth)
+            condition = bool(self._lookup(name.group()))  # of the value as written: mac_expand.c
+        return self.of(_branch(rest, condition), depth)
+
+    def _comparison(self, text: str, depth: int) -> tuple[bool, str]:
+        left, rest = _unbraced(text)
+        operator = _COMPARISON.match(rest)
+        if operator is None:
+            raise Unexpandable(f"no comparison in {text[:60]!r}")
+        right, rest = _unbraced(rest[operator.end() :])
+        sides = [self.of(side, depth) for side in (left, right)]
+        return _compare(sides[0], operator[1], sides[1], level=bool(operator[2])), rest.lstrip()
 
 
 def _matching(text: str, start: int) -> int:
@@ -58,26 +95,6 @@ def _matching(text: str, start: int) -> int:
         if level == 0:
             return position
     raise Unexpandable(f"{opening} without {closing} in {text[:60]!r}")
-
-
-def _value(name: str, lookup: Lookup, depth: int) -> str:
-    return _expand(lookup(name) or "", lookup, depth)
-
-
-def _braced(inner: str, lookup: Lookup, depth: int) -> str:
-    """Expand what stood in ``${...}``: a name, a name with ``?`` or ``:``, or a comparison."""
-    if inner.lstrip().startswith("{"):
-        condition, rest = _comparison(inner.lstrip(), lookup, depth)
-    else:
-        name = _NAME.match(inner.strip())
-        if name is None:
-            raise Unexpandable(f"no parameter name in ${{{inner[:60]}}}")
-        rest = inner.strip()[name.end() :].lstrip()
-        value = _value(name.group(), lookup, depth)
-        if not rest:
-            return value
-        condition = bool(value)
-    return _expand(_branch(rest, condition), lookup, depth)
 
 
 def _branch(rest: str, condition: bool) -> str:
@@ -100,16 +117,6 @@ def _unbraced(text: str) -> tuple[str, str]:
         return text, ""
     end = _matching(stripped, 0)
     return stripped[1:end].strip(), stripped[end + 1 :]
-
-
-def _comparison(text: str, lookup: Lookup, depth: int) -> tuple[bool, str]:
-    left, rest = _unbraced(text)
-    operator = _COMPARISON.match(rest)
-    if operator is None:
-        raise Unexpandable(f"no comparison in {text[:60]!r}")
-    right, rest = _unbraced(rest[operator.end() :])
-    pair = [_expand(side, lookup, depth) for side in (left, right)]
-    return _compare(pair[0], operator[1], pair[1], level=bool(operator[2])), rest.lstrip()
 
 
 def _compare(left: str, operator: str, right: str, *, level: bool) -> bool:
