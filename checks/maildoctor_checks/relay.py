@@ -142,9 +142,9 @@ def relay_safeguard_missing(host: Host, service: Service) -> Iterator[Finding]:
         Safe: it closes, it opens nothing. A reload does not lift master's throttle, a restart does.
     See: postconf(5), SMTPD_RELAY_README
     """
-    parameters = (RELAY, RECIPIENT) if version(host) >= (2, 10) else (RECIPIENT,)
-    if any(has_safeguard(restriction_list(host, service, parameter)) for parameter in parameters):
+    if _is_guarded(host, service):
         return
+    parameters = _guarding_lists(host)
     yield Finding(
         summary="no restriction keeps strangers from relaying, so smtpd ends at its start",
         subject=parameters[0],
@@ -155,6 +155,14 @@ def relay_safeguard_missing(host: Host, service: Service) -> Iterator[Finding]:
         proof=proof(service, *parameters),
         remedy=Remedy.safe(_guard(host, service, parameters[0]), RestartUnit("postfix")),
     )
+
+
+def _guarding_lists(host: Host) -> tuple[str, ...]:
+    return (RELAY, RECIPIENT) if version(host) >= (2, 10) else (RECIPIENT,)
+
+
+def _is_guarded(host: Host, service: Service) -> bool:
+    return any(has_safeguard(restriction_list(host, service, name)) for name in _guarding_lists(host))
 
 
 def _guard(host: Host, service: Service, parameter: str) -> Action:
@@ -188,7 +196,7 @@ def open_relay(host: Host, service: Service) -> Iterator[Finding]:
         A choice: hosts that relayed because of it must log in from then on.
     See: postconf(5), SMTPD_RELAY_README
     """
-    if is_local(service):
+    if is_local(service) or not _is_guarded(host, service):
         return
     wide = mynetworks(host, service).too_wide
     if not any(refusals(host, service, logged_in=False)):

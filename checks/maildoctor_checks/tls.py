@@ -178,6 +178,13 @@ def tls_certificate_expired(host: Host, service: Service) -> Iterator[Finding]:
         openssl x509 -req -in mail.req -signkey ssl-cert-snakeoil.key -days -1 -out /etc/ssl/certs/mail.pem
         postconf -e smtpd_tls_cert_file=/etc/ssl/certs/mail.pem
         systemctl restart postfix
+    Break on 13:
+        cd /etc/ssl/private
+        openssl req -new -key ssl-cert-snakeoil.key -subj /CN=mail.example.com -out mail.req
+        openssl x509 -req -in mail.req -signkey ssl-cert-snakeoil.key -out /etc/ssl/certs/mail.pem \\
+            -not_before 20200101000000Z -not_after 20210101000000Z
+        postconf -e smtpd_tls_cert_file=/etc/ssl/certs/mail.pem
+        systemctl restart postfix
     Mend:
         postconf -e smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
         postfix reload

@@ -38,7 +38,7 @@ class Answer:
         found = [*self.document["root_causes"], *self.document["information"]]
         return next(each for each in found if each["code"] == code)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """What a failing test should show."""
         shown = {name: value for name, value in self.document.items() if name != "results"}
         odd = [each for each in self.document["results"] if each["status"] in ("skipped", "crashed")]
@@ -59,8 +59,14 @@ def mend(host: Host, finding: dict[str, Any]) -> bool:
     commands = finding["remedy"]["commands"]
     if not commands or any(word in command for command in commands for word in CANNOT_RUN_HERE):
         return False
-    host.sh("\n".join(commands))
+    type_in(host, "\n".join(commands))
     return True
+
+
+def type_in(host: Host, script: str) -> None:
+    """Run a script as an admin would, who types slowly: systemd refuses a fifth start within ten seconds."""
+    host.run(["systemctl", "reset-failed"])
+    host.sh(script)
 
 
 def wait_for_login(host: Host, arrangement: Arrangement) -> None:

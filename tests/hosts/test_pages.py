@@ -7,7 +7,7 @@ import pytest
 from maildoctor.check import Check, all_checks
 from maildoctor.page import parse
 from tests.hosts.arrangements import ARRANGEMENTS, Arrangement, arrange
-from tests.hosts.doctor import RELEASES, Answer, ask, mend, wait_for_login
+from tests.hosts.doctor import RELEASES, Answer, ask, mend, type_in, wait_for_login
 from tests.hosts.machine import Host
 
 pytestmark = pytest.mark.host
@@ -32,14 +32,14 @@ def test_the_page_is_true(check: Check, release: str) -> None:
         finding = assert_named(host, arrangement, check.code, page.section("Break", number))
         if mend(host, finding):
             assert_works(host, arrangement)
-            host.sh(page.section("Break", number))
-        host.sh(page.section("Mend", number))
+            type_in(host, page.section("Break", number))
+        type_in(host, page.section("Mend", number))
         assert_works(host, arrangement)
 
 
 def assert_named(host: Host, arrangement: Arrangement, code: str, script: str) -> dict[str, object]:
     """Break the host; the check's finding must be the only cause, and logins must really fail."""
-    host.sh(script)
+    type_in(host, script)
     works = bool(arrangement.port) and arrangement.login(host).works
     answer = ask(host)
     finding = answer.finding(code)
