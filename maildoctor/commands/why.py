@@ -104,9 +104,7 @@ def _render(
     for name, why in sorted(reading.problems.items()):
         yield [("Not read: ", "yellow"), (why if name in why else f"{name}: {why}", "")]
     if not story.failures and not story.logins:
-        yield [
-            ("Lines of older Postfix releases name no user; `maildoctor explain-log` counts them all.", "")
-        ]
+        yield [("Older Postfix releases name no user in the log; `maildoctor explain-log` counts all.", "")]
         return
     yield []
     yield from _path(story)

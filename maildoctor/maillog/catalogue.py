@@ -92,7 +92,8 @@ class _Template:
         self.message = message
         self._text = text
         self._pattern: re.Pattern[str] | None = None
-        self.literal = max(_PLACEHOLDER.split(text)[::2], key=len)
+        literals = _PLACEHOLDER.split(text)[::2]
+        self.literal, self.size = max(literals, key=len), sum(map(len, literals))
 
     def match(self, text: str) -> dict[str, str] | None:
         if self.literal not in text:
@@ -131,7 +132,7 @@ class Catalogue:
         self._remembered: dict[tuple[str, str], Recognised | None] = {}
 
     def recognise(self, program: str, text: str) -> Recognised | None:
-        """Give the first entry of ``program`` whose text matches, None if there is none."""
+        """Give the entry of ``program`` whose text says the most of what matches; None if none does."""
         key = (program, text)
         try:
             return self._remembered[key]
@@ -144,11 +145,14 @@ class Catalogue:
         return answer
 
     def _search(self, program: str, text: str) -> Recognised | None:
+        best: tuple[int, Recognised] | None = None
         for template in self._templates.get(program, ()):
+            if best and template.size <= best[0]:
+                continue
             fields = template.match(text)
             if fields is not None:
-                return Recognised(template.message, fields)
-        return None
+                best = template.size, Recognised(template.message, fields)
+        return best[1] if best else None
 
 
 @functools.cache

@@ -20,7 +20,7 @@ _SAID = re.compile(
     rb"\]: (?=[wfepsauSm_A(])(?:warning: (?!SASL authentication failure: Password verification failed)"
     rb"(?:(?P<client>[^\s\[\]]{0,255}\[(?P<address>[^\s\[\]]{1,64})\])(?::\d{1,5})?: "
     rb"SASL (?P<mechanism>[A-Z0-9-]{1,32}) authentication failed: (?P<reason>[^\n]*))?"
-    rb"|fatal: |error: |panic: |message repeated |auth: |auth-worker|SASL authentication |sql|auxprop"
+    rb"|fatal: |error: |panic: |message repeated |auth[:(-]|master: |SASL authentication |sql|auxprop"
     rb"|unable to dlopen|_sasl_plugin|sasl_client|AlwaysTrue|\(?pam_unix|pam_mysql)"
 )
 _LOGIN = b", sasl_method="

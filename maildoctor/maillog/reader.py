@@ -156,8 +156,8 @@ class Reader:
             self._smtpd(raw, line)
         elif program in (b"smtp", b"lmtp"):
             self._text(raw, line, "smtp")
-        elif program == b"master" and line.tag != b"master":
-            self._text(raw, line, "master")
+        elif program in (b"master", b"anvil") and line.tag != program:
+            self._text(raw, line, program.decode("ascii"))
         elif program in VERIFIERS:
             self._verifier(raw, line)
         elif line.tag.startswith(b"postfix"):

@@ -18,12 +18,19 @@ _PAM = re.compile(
     r"|(?P<dash>pam_\w+) - (?P<said>.*)",
     re.S,
 )
-_DOVECOT = re.compile(
-    r"(?:(?P<process>auth|auth-worker|master|config|log|lmtp|anvil)(?:\([^()]*\))?: )?"
-    r"(?:(?:Error|Fatal|Panic|Warning|Info|Debug): )?(?:master: )?(?:conn [^:]*: )?"
-    r"(?:(?P<driver>[\w-]+)\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]*\): )?(?P<text>.*)",
-    re.S,
+_PROCESS = re.compile(
+    r"(?P<process>auth|auth-worker|master|config|log|doveconf)"
+    r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,99}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
 )
+_SEVERITY = re.compile(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
+_CONNECTION = re.compile(r"conn [^ ]{1,100} \([^()]{0,100}\): ")
+_DRIVER = re.compile(
+    r"[\w-]{1,32}\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,200}\): "
+    r"|(?:sql|pam|ldap|passwd-file|passwd|static|lua|oauth2|policy|checkpassword|login|shadow|bsdauth|dict)"
+    r"(?:\([^()]{0,200}\))?: "
+)
+_BEGINNINGS = (_PROCESS, _SEVERITY, _CONNECTION, _DRIVER)
+_OURS = ("auth", "auth-worker", "master", "config", "log", "doveconf")
 _DENIED = re.compile(r'apparmor="DENIED" .*?profile="(?P<profile>[^"]*)"(?: name="(?P<path>[^"]*)")?')
 
 
@@ -79,15 +86,14 @@ class Verifiers:
         return Heard(found, user, b"", match["service"][:40], match["mech"][:40], ends=True)
 
     def _dovecot(self, text: str) -> Heard | None:
-        match = _DOVECOT.match(text)
-        if match is None or match["process"] not in ("auth", "auth-worker", "master", "config", "log", None):
+        if not text.startswith(_OURS) and not _SEVERITY.match(text):
             return Heard(None)
-        found = self._known.recognise("dovecot", match["text"][:1000])
+        said, about = _without_beginnings(text)
+        found = self._known.recognise("dovecot", said[:1000])
         if found is None:
-            return None if match["driver"] or "auth" in (match["process"] or "") else Heard(None)
-        user = (match["user"] or "").encode("utf-8", "surrogateescape")
-        address = (match["client"] or "").encode("utf-8", "surrogateescape")
-        return Heard(found, user, address, "", "", ends=found.message.role == "refused")
+            return None if text.startswith("auth") else Heard(None)
+        user, client = (about[name].encode("utf-8", "surrogateescape") for name in ("user", "client"))
+        return Heard(found, user, client, "", "", ends=found.message.role == "refused")
 
     def _kernel(self, text: str) -> Heard | None:
         match = _DENIED.search(text)
@@ -102,6 +108,18 @@ class Verifiers:
     def _plain(self, program: str, text: str) -> Heard | None:
         found = self._known.recognise(program, text[:1000])
         return Heard(found) if found else None
+
+
+def _without_beginnings(text: str) -> tuple[str, dict[str, str]]:
+    """Take off what Dovecot puts before a message, and keep the user and the client that it names there."""
+    about = {"user": "", "client": ""}
+    for _ in range(8):
+        match = next(filter(None, (beginning.match(text) for beginning in _BEGINNINGS)), None)
+        if match is None:
+            break
+        about.update({name: value for name, value in match.groupdict().items() if name in about and value})
+        text = text[match.end() :]
+    return text, about
 
 
 def _realm_hint(user: str, realm: str) -> str:

@@ -17,7 +17,8 @@ VERDICT_STYLE = {
 }
 KIND_STYLE = {Kind.BROKEN: "red", Kind.MISTYPED: "yellow", Kind.GUESSING: "yellow", Kind.POLICY: "cyan"}
 TOLD = 4
-"""How many likely causes are told in full."""
+TOLD_LATER = 2
+"""How many likely causes are told in full, of the first incident and of the others."""
 LABEL = 12
 
 
@@ -61,7 +62,7 @@ def _incident(number: int, incident: Incident, ascii_only: bool) -> Iterator[Lin
     yield from _who(incident)
     for line in incident.samples[:2]:
         yield [(f"     {line}", "dim")]
-    yield from _causes(incident)
+    yield from _causes(incident, TOLD if number == 1 else TOLD_LATER)
 
 
 def _how_often(incident: Incident) -> str:
@@ -94,14 +95,14 @@ def _who(incident: Incident) -> Iterator[Line]:
         ]
 
 
-def _causes(incident: Incident) -> Iterator[Line]:
+def _causes(incident: Incident, told: int) -> Iterator[Line]:
     if not incident.causes:
         return
     likely = "The cause:" if len(incident.causes) == 1 else "Likely causes, the likeliest first:"
     yield [(f"   {likely}", "")]
-    for cause in incident.causes[:TOLD]:
+    for cause in incident.causes[:told]:
         yield from _cause(cause)
-    if rest := incident.causes[TOLD:]:
+    if rest := incident.causes[told:]:
         yield [("     less likely: ", "dim"), (", ".join(cause.code for cause in rest), "")]
 
 
