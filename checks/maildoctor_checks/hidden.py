@@ -49,7 +49,9 @@ def auth_hidden_by_exceptions_networks(host: Host, service: Service) -> Iterator
     hidden = networks(host, service.parameter(EXCEPTIONS).value)
     severity, impact, whom = _hidden_from(host, service, hidden)
     yield Finding(
-        summary=f"AUTH is hidden from {whom}",
+        summary=f"AUTH is hidden from {whom}"
+        if not hidden.malformed
+        else f"smtpd cannot use {', '.join(hidden.malformed)} and answers 421 to EHLO",
         subject=EXCEPTIONS,
         severity=severity,
         impact=impact,

@@ -18,7 +18,7 @@ from maildoctor.postfix.admission import (
 from maildoctor.postfix.restrictions import Restriction, flatten, render
 from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import assign, cost, evidence, proof
-from maildoctor.remedy import ReloadUnit, Remedy
+from maildoctor.remedy import InstallPackages, Option, ReloadUnit, Remedy
 
 
 def _failing(host: Host, service: Service) -> Iterator[Refusal]:
@@ -81,10 +81,11 @@ def restriction_table_missing(host: Host, service: Service) -> Iterator[Finding]
     """A lookup table in a list of restrictions cannot be opened.
 
     What:
-        The file behind type:path is not there; mostly, postmap was never run on the text.
+        The file behind type:path is not there; mostly, postmap was never run on the text. Or the type is one
+        that Debian keeps in a package of its own, such as postfix-pcre.
     Why:
-        smtpd logs "error: open database ...: No such file or directory" and answers 451 to everybody whom
-        nothing in front of the table let pass.
+        smtpd logs "error: open database ...: No such file or directory" or "unsupported dictionary type", and
+        answers 451 to everybody whom nothing in front of the table let pass.
     Start: saslauthd-chroot
     Break:
         echo 'spammer.example REJECT' > /etc/postfix/senders
@@ -99,8 +100,40 @@ def restriction_table_missing(host: Host, service: Service) -> Iterator[Finding]
     """
     for refusal in _failing(host, service):
         table = refusal.restriction.argument
-        if refusal.restriction.is_table and (file := access_table.missing_file(host, table)):
+        if (
+            refusal.restriction.is_table
+            and refusal.restriction.known
+            and access_table.unsupported(host, table)
+        ):
+            yield _unsupported(host, service, refusal)
+        elif refusal.restriction.is_table and (file := access_table.missing_file(host, table)):
             yield _missing(host, service, refusal, file)
+
+
+def _unsupported(host: Host, service: Service, refusal: Refusal) -> Finding:
+    kind = access_table.Table.of(refusal.restriction.argument).kind
+    package = f"postfix-{kind}"
+    return Finding(
+        summary=f"Postfix knows no tables of type {kind}: it answers 451 to whoever gets to them",
+        subject=refusal.parameter,
+        impact=cost(host, service, refusal.parameter),
+        expected=" ".join(sorted(access_table.types(host) or ())),
+        found=kind,
+        evidence=(
+            evidence(service, refusal.parameter),
+            Evidence(access_table.DYNAMIC, f"no line for {kind}"),
+        ),
+        proof="postconf -m",
+        remedy=Remedy.choice(
+            Option(
+                "install",
+                f"{package} brings this type of table",
+                (InstallPackages((package,)), ReloadUnit("postfix")),
+            )
+        )
+        if kind in access_table.PACKAGES
+        else Remedy.manual(f"Correct the type {kind} in {refusal.parameter}, then reload Postfix."),
+    )
 
 
 def _missing(host: Host, service: Service, refusal: Refusal, file: str) -> Finding:

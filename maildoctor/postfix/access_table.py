@@ -1,16 +1,29 @@
 """Access tables as far as their source text tells: access(5), cidr_table(5), regexp_table(5)."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from maildoctor.fact import fact
 from maildoctor.host import Host, Missing
+from maildoctor.postfix.restrictions import words
 
 INDEXED = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "dbm": ".pag", "sdbm": ".pag"}
 """Table types that postmap(1) makes from a text file of the same name, and the suffix of what it makes."""
 TEXT = frozenset({"texthash", "cidr", "regexp", "pcre"})
 """Table types that smtpd reads as text."""
+BUILT_IN = frozenset(
+    words("""
+    btree cidr environ fail hash inline internal memcache nis pipemap proxy randmap regexp socketmap static
+    tcp texthash unionmap unix
+    """)
+)
+"""What ``postconf -m`` says of Debian's package postfix alone."""
+DYNAMIC = "/etc/postfix/dynamicmaps.cf"
+"""Packages such as postfix-pcre enter the types that they add here, or below ``dynamicmaps.cf.d``."""
+PACKAGES = ("cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite")
+"""The types that Debian has a package of their own for: postfix-cdb, ..."""
 ANYTHING = frozenset({"0.0.0.0/0", "0/0", "/./", "/.*/", "/^/", "/.+/", "//", "/^.*$/", "/^.*/", "/.*$/"})
 """Keys of cidr and regexp tables that match everything."""
 
@@ -85,6 +98,25 @@ def rules(host: Host, text: str) -> tuple[Rule, ...]:
     if table.kind == "static":
         return (Rule("//", table.path.strip("{} \t")),)
     return tuple(parse(host.text(table.path)))
+
+
+@fact
+def types(host: Host) -> frozenset[str] | None:
+    """Give the types of tables that this Postfix can open, None where that is not known. Raises Refused."""
+    try:
+        texts = [host.text(DYNAMIC)]
+    except Missing:
+        return None
+    with contextlib.suppress(Missing):
+        texts += [host.text(f"{DYNAMIC}.d/{name}") for name in host.names(f"{DYNAMIC}.d")]
+    added = (line.split()[0] for text in texts for line in text.splitlines() if line.split())
+    return BUILT_IN.union(added)
+
+
+def unsupported(host: Host, text: str) -> bool:
+    """Tell whether the type of the table ``text`` is one that smtpd does not know."""
+    known = types(host)
+    return known is not None and Table.of(text).kind not in known
 
 
 @fact

@@ -171,12 +171,13 @@ def _table(host: Host, service: Service, restriction: Restriction, client: Clien
     by_login = restriction.name == "check_sasl_access"
     if by_login and not client.logged_in:
         return Effect.PASSES_ON
-    if access_table.missing_file(host, restriction.argument):
+    table = restriction.argument
+    if access_table.unsupported(host, table) or access_table.missing_file(host, table):
         return Effect.FAILS
     what = Effect.UNKNOWN
-    if access_table.Table.of(restriction.argument).readable:
+    if access_table.Table.of(table).readable:
         with contextlib.suppress(CannotLook):
-            rules = access_table.rules(host, restriction.argument)
+            rules = access_table.rules(host, table)
             what = _weigh((rule.for_everybody, _action(service, rule.action, client)) for rule in rules)
     return Effect.MAY_PERMIT if by_login and what is Effect.UNKNOWN else what
 
@@ -201,8 +202,12 @@ def _action(service: Service, action: str, client: Client) -> Effect:
         return Effect.PERMITS
     if first in ("REJECT", "DEFER", "DEFER_IF_PERMIT") or (first.isdecimal() and first[0] in "45"):
         return Effect.REFUSES
-    listed = restrictions.words(action.lower())
-    if client.logged_in and "permit_sasl_authenticated" in listed:
-        return Effect.MAY_PERMIT
     classes = set(service.words("smtpd_restriction_classes"))
-    return Effect.UNKNOWN if "permit" in listed or classes.intersection(action.split()) else Effect.PASSES_ON
+    for word in restrictions.words(action):
+        if word.lower() == "permit":
+            return Effect.PERMITS
+        if word.lower() == "permit_sasl_authenticated" and client.logged_in:
+            return Effect.MAY_PERMIT
+        if word in classes:
+            return Effect.UNKNOWN
+    return Effect.PASSES_ON

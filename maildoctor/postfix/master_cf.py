@@ -107,6 +107,7 @@ def _refusal(logical: LogicalLine, words: list[_Word]) -> str | None:
 def _entry(words: list[_Word], path: str) -> tuple[Entry, list[Problem]]:
     columns, rest = words[: len(FIELDS)], words[len(FIELDS) :]
     options, problems = _options(rest, path)
+    problems = problems or _stray(rest, path, columns[-1].text)
     service, type_, private, unpriv, chroot, wakeup, maxproc, command = (word.text for word in columns)
     source = Source(path, columns[0].line)
     arguments = tuple(_unbraced(word.text) for word in rest)
@@ -132,6 +133,17 @@ def _options(words: list[_Word], path: str) -> tuple[dict[str, Sourced[str]], li
         else:
             problems.append(Problem(source, f"-o {name}: no '=' right after the parameter's name".rstrip()))
     return options, problems
+
+
+def _stray(words: list[_Word], path: str, command: str) -> list[Problem]:
+    """Find a word after smtpd's options that belongs to none: smtpd takes no arguments."""
+    if command.rpartition("/")[2] != "smtpd":
+        return []
+    for before, word in zip(["", *(word.text for word in words)], words, strict=False):
+        if before != "-o" and not word.text.startswith("-"):
+            why = f"the word {word.text} belongs to no option: a space ended the one before it"
+            return [Problem(Source(path, word.line), why)]
+    return []
 
 
 def _unbraced(text: str) -> str:

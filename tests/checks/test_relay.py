@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
-from maildoctor.remedy import ReloadUnit, Remedy, RestartUnit, SetParameter, SetServiceOption
+from maildoctor.remedy import InstallPackages, ReloadUnit, Remedy, RestartUnit, SetParameter, SetServiceOption
 from tests.checks.tree import SMTP, SUBMISSION, ask, mail_server
 
 LAST = 5  # the line of main.cf at which a test's own text begins
@@ -163,8 +163,9 @@ def test_a_safeguard_in_either_list_will_do(tmp_path: Path) -> None:
     [
         "mynetworks = 127.0.0.0/8 0.0.0.0/0\n",
         "mynetworks = 203.0.0.0/8\n",
-        "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit, reject\n",
+        "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = check_helo_access static:OK, reject\n",
         "smtpd_relay_restrictions = check_client_access static:OK, reject\n",
+        "smtpd_relay_restrictions = check_client_access static:permit, reject\n",
         "smtpd_relay_restrictions = check_client_access cidr:/etc/postfix/clients, reject\n",
     ],
 )
@@ -222,6 +223,15 @@ def test_a_table_without_its_index(tmp_path: Path) -> None:
     )
     (tmp_path / "etc/postfix/senders.db").touch()
     assert ask(mail_server(tmp_path, main), "restriction-table-missing") == ()
+
+
+def test_a_table_of_a_type_that_a_package_would_bring(tmp_path: Path) -> None:
+    main = "smtpd_client_restrictions = check_client_access pcre:/etc/postfix/clients\n"
+    files = {"etc/postfix/clients": "/./ DUNNO\n", "etc/postfix/dynamicmaps.cf": "# dict-type so-name\n"}
+    (finding,) = ask(mail_server(tmp_path, main, **files), "restriction-table-missing")
+    assert finding.remedy.options[0].actions == (InstallPackages(("postfix-pcre",)), ReloadUnit("postfix"))
+    files["etc/postfix/dynamicmaps.cf"] += "pcre /usr/lib/postfix/postfix-pcre.so dict_pcre_open\n"
+    assert ask(mail_server(tmp_path, main, **files), "restriction-table-missing") == ()
 
 
 def test_a_network_with_bits_behind_its_prefix(tmp_path: Path) -> None:
