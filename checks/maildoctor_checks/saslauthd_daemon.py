@@ -6,10 +6,11 @@ from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import Remedy, RestartUnit, SetLine
+from maildoctor.remedy import ContinueUnit, Remedy, RestartUnit, SetLine
+from maildoctor.remedy.action import Action
 from maildoctor.sasl.intention import needs_saslauthd
 from maildoctor.sasl.saslauthd import DEFAULTS, installed, instances, main_instance, reads_start
-from maildoctor.sasl.saslauthd_daemon import at_boot, daemons, unit_state
+from maildoctor.sasl.saslauthd_daemon import Daemon, at_boot, daemons, unit_state
 from maildoctor.sasl.saslauthd_reach import Fault, reach
 from maildoctor.sasl.saslauthd_unit import masked, unit
 from maildoctor_checks._saslauthd import CONSEQUENCES, boot, impact, is_running, log_command, process_evidence
@@ -175,8 +176,10 @@ def saslauthd_not_answering(host: Host, service: Service) -> Iterator[Finding]:
             for pid, state in zip(daemon.pids, daemon.states, strict=True)
         ),
         proof="ps -o pid,stat,wchan:20,args -C saslauthd",
-        remedy=Remedy.safe(
-            RestartUnit("saslauthd"),
-            notes="pkill -CONT -x saslauthd lets stopped processes go on.",
-        ),
+        remedy=Remedy.safe(*_wake(stopped), RestartUnit("saslauthd")),
     )
+
+
+def _wake(stopped: list[Daemon]) -> list[Action]:
+    """A stopped process keeps its lock over a restart of the service: it must go on first."""
+    return [ContinueUnit("saslauthd")] if stopped else []

@@ -1,5 +1,6 @@
 """Verifying: can saslauthd's own mechanism say yes to anybody?"""
 
+import re
 from collections.abc import Iterator
 
 from maildoctor.check import check
@@ -32,12 +33,14 @@ def saslauthd_mechanism_unknown(host: Host, service: Service) -> Iterator[Findin
         saslauthd ends at its start with "unknown authentication mechanism", or its starter refuses to start
         it. Every login ends with 454.
     Why:
-        saslauthd compares letter by letter: pam, not PAM. It takes one mechanism alone, and on Debian 13 a
-        comment behind the value becomes part of it.
+        saslauthd has the mechanisms that saslauthd -v lists, and takes one of them alone. The names of PAM's
+        modules or of libsasl2's verifiers are none; on Debian 13 a comment behind the value becomes part of
+        it.
     Start: saslauthd-chroot
     Break:
-        sed -i 's/^MECHANISMS=.*/MECHANISMS="PAM"/' /etc/default/saslauthd
-        systemctl restart saslauthd || true
+        systemctl stop saslauthd
+        sed -i 's/^MECHANISMS=.*/MECHANISMS="pam,shadow"/' /etc/default/saslauthd
+        systemctl start saslauthd || true
     Mend:
         sed -i 's/^MECHANISMS=.*/MECHANISMS="pam"/' /etc/default/saslauthd
         systemctl restart saslauthd
@@ -54,10 +57,10 @@ def saslauthd_mechanism_unknown(host: Host, service: Service) -> Iterator[Findin
     ):
         return
     named = instance.mechanism
-    if named.value in MECHANISMS:
+    if named.value.lower() in MECHANISMS:
         return
     value = instance.defaults.get("MECHANISMS")
-    likely = named.value.strip(",;#").lower()
+    likely = re.split(r"[,;#_]", named.value.lower())[0]
     fix = SetLine(DEFAULTS, "MECHANISMS", "=", f'"{likely}"'), RestartUnit("saslauthd")
     yield Finding(
         summary=f"saslauthd has no mechanism {value.value or '(MECHANISMS is empty)'}",
@@ -102,6 +105,7 @@ def saslauthd_sasldb_empty(host: Host, service: Service) -> Iterator[Finding]:
     if database is not None and (database.accounts or database.fault):
         return
     found = "no users" if database else "no such file"
+    realm = sasldb.default_realm(service)
     yield Finding(
         summary=f"saslauthd verifies from {SASLDB_PATH}, which has no users",
         subject=SASLDB_PATH,
@@ -110,7 +114,10 @@ def saslauthd_sasldb_empty(host: Host, service: Service) -> Iterator[Finding]:
         found=found,
         evidence=(Evidence.at(asked.source, "-a sasldb"), Evidence(SASLDB_PATH, found)),
         proof="sasldblistusers2",
-        remedy=Remedy.choice(PAM, notes="Or add users: saslpasswd2 -c -u REALM USER"),
+        remedy=Remedy.manual(
+            f"Add each user: saslpasswd2 -c -u {realm} USER. If the accounts of this machine are meant, "
+            f'write MECHANISMS="pam" in {DEFAULTS}, then: systemctl restart saslauthd'
+        ),
     )
 
 

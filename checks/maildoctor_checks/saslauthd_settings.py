@@ -30,11 +30,8 @@ MISPLACED = (
     "saslauthd-socket-outside-chroot",
     "saslauthd-socket-in-chroot-unchrooted",
     "saslauthd-socket-elsewhere",
-    "saslauthd-start-not-yes",
-    "saslauthd-mechanism-unknown",
-    "saslauthd-options-wrong",
 )
-"""What a line that is not read may bring about."""
+"""Where saslauthd listens, when it starts at all."""
 
 
 def _applies(host: Host, service: Service) -> bool:
@@ -46,7 +43,16 @@ def _severity(host: Host) -> Severity:
     return Severity.WARNING if is_running(host) else Severity.ERROR
 
 
-@check(Stage.REACHABLE, explains=(*CONSEQUENCES, *MISPLACED))
+@check(
+    Stage.REACHABLE,
+    explains=(
+        *CONSEQUENCES,
+        *MISPLACED,
+        "saslauthd-start-not-yes",
+        "saslauthd-mechanism-unknown",
+        "saslauthd-options-wrong",
+    ),
+)
 def saslauthd_defaults_syntax(host: Host, service: Service) -> Iterator[Finding]:
     """/etc/default/saslauthd has a line that does not set what it seems to set.
 
@@ -58,8 +64,9 @@ def saslauthd_defaults_syntax(host: Host, service: Service) -> Iterator[Finding]
         it: no "export", no substitution, no comment behind a value.
     Start: saslauthd-chroot
     Break on 12:
+        systemctl stop saslauthd
         sed -i 's/^OPTIONS="\\(.*\\)"$/OPTIONS="\\1/' /etc/default/saslauthd
-        systemctl restart saslauthd || true
+        systemctl start saslauthd || true
     Mend on 12:
         sed -i 's/^OPTIONS="\\([^"]*\\)$/OPTIONS="\\1"/' /etc/default/saslauthd
         systemctl restart saslauthd
@@ -163,7 +170,7 @@ def saslauthd_defaults_missing(host: Host, service: Service) -> Iterator[Finding
     )
 
 
-@check(Stage.REACHABLE, explains=CONSEQUENCES)
+@check(Stage.REACHABLE, explains=(*CONSEQUENCES, *MISPLACED))
 def saslauthd_options_wrong(host: Host, service: Service) -> Iterator[Finding]:
     """OPTIONS in /etc/default/saslauthd keep saslauthd from starting.
 
@@ -175,8 +182,9 @@ def saslauthd_options_wrong(host: Host, service: Service) -> Iterator[Finding]:
         waits in vain.
     Start: saslauthd-chroot
     Break on 12:
+        systemctl stop saslauthd
         sed -i 's/^OPTIONS=.*/OPTIONS="-c"/' /etc/default/saslauthd
-        systemctl restart saslauthd || true
+        systemctl start saslauthd || true
     Break on 13:
         sed -i 's/^OPTIONS="/OPTIONS="-x /' /etc/default/saslauthd
         systemctl restart saslauthd || true

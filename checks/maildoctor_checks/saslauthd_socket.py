@@ -89,7 +89,8 @@ def saslauthd_older_than_change(host: Host, service: Service) -> Iterator[Findin
         saslauthd reads its options once, when it starts.
     Start: saslauthd-chroot
     Break:
-        kill $(cat /var/spool/postfix/var/run/saslauthd/saslauthd.pid)
+        systemctl stop saslauthd
+        pkill -x saslauthd || true
         sleep 1
         mkdir -p /run/saslauthd
         /usr/sbin/saslauthd -a pam -c -m /run/saslauthd -n 5
@@ -122,16 +123,18 @@ def saslauthd_socket_outside_chroot(host: Host, service: Service) -> Iterator[Fi
         connects after it has entered the chroot, so a symbolic link that leads out does not help either.
     Start: saslauthd-chroot
     Break on 12:
+        systemctl stop saslauthd
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/run/saslauthd"|' /etc/default/saslauthd
-        systemctl restart saslauthd
+        systemctl start saslauthd
     Break on 13:
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/run/saslauthd"|' /etc/default/saslauthd
         rm -f /etc/systemd/system/saslauthd.service.d/*
         systemctl daemon-reload
         systemctl restart saslauthd
     Mend on 12:
+        systemctl stop saslauthd
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/spool/postfix/var/run/saslauthd"|' /etc/default/saslauthd
-        systemctl restart saslauthd
+        systemctl start saslauthd
     Mend on 13:
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/spool/postfix/var/run/saslauthd"|' /etc/default/saslauthd
         mkdir -p /etc/systemd/system/saslauthd.service.d
@@ -301,8 +304,9 @@ def saslauthd_socket_elsewhere(host: Host, service: Service) -> Iterator[Finding
         A slip in OPTIONS, or a directory for which smtpd.conf should name the socket as saslauthd_path.
     Start: saslauthd-chroot
     Break on 12:
+        systemctl stop saslauthd
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/spool/postfix/run/saslauthd"|' /etc/default/saslauthd
-        systemctl restart saslauthd
+        systemctl start saslauthd
     Break on 13:
         install -d -o root -g sasl -m 0710 /var/spool/postfix/run/saslauthd
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/spool/postfix/run/saslauthd"|' /etc/default/saslauthd
@@ -310,8 +314,9 @@ def saslauthd_socket_elsewhere(host: Host, service: Service) -> Iterator[Finding
         systemctl daemon-reload
         systemctl restart saslauthd
     Mend on 12:
+        systemctl stop saslauthd
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/spool/postfix/var/run/saslauthd"|' /etc/default/saslauthd
-        systemctl restart saslauthd
+        systemctl start saslauthd
     Mend on 13:
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/spool/postfix/var/run/saslauthd"|' /etc/default/saslauthd
         sed -i 's|postfix/run|postfix/var/run|' /etc/systemd/system/saslauthd.service.d/*.conf

@@ -21,6 +21,7 @@ from maildoctor.remedy.postfix_action import (
 )
 from maildoctor.remedy.remedy import Option, Remedy, Safety
 from maildoctor.remedy.service_action import (
+    ContinueUnit,
     EnableUnit,
     InstallPackages,
     ReloadUnit,
@@ -35,6 +36,7 @@ __all__ = [
     "AddService",
     "AddUserToGroup",
     "ChangeOwner",
+    "ContinueUnit",
     "EnableUnit",
     "HardLink",
     "InstallPackages",

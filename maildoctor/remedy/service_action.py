@@ -113,6 +113,25 @@ class ReloadUnit(_UnitAction):
     verb = "reload"
 
 
+class ContinueUnit(_UnitAction):
+    """Let the stopped processes of a service go on: SIGCONT, systemctl(1) kill."""
+
+    __slots__ = ()
+
+    def command(self, system: System) -> str:
+        """Give the systemctl(1) or pkill(1) call."""
+        return " ".join(quote(word) for word in self._words(system))
+
+    def apply(self, site: "Site", edits: tuple[Edit, ...]) -> None:
+        """Send the signal."""
+        site.run(*self._words(site.system))
+
+    def _words(self, system: System) -> tuple[str, ...]:
+        if system.systemd:
+            return ("systemctl", "kill", "--signal=CONT", self.unit)
+        return ("pkill", "-CONT", "-x", self.unit)
+
+
 @dataclass(frozen=True, slots=True)
 class EnableUnit(Action):
     """Let a service start at boot."""

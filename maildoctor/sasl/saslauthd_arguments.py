@@ -8,7 +8,7 @@ WITHOUT_VALUE = "cdfhlrvV"
 DIRECTORY = "/var/run/saslauthd"
 """Compiled into Debian's saslauthd."""
 MECHANISMS = ("sasldb", "getpwent", "kerberos5", "pam", "rimap", "shadow", "ldap")
-"""Compiled into Debian's saslauthd; it compares with strcmp(3), capital letters count."""
+"""Compiled into Debian's saslauthd; it compares with strcasecmp(3), so capital letters do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def parse(words: Sequence[str]) -> Arguments:
             seen.add(letter)
             refused = refused or ("" if letter in "cdflrV" else f"-{letter}")
     return Arguments(
-        mechanism=values.get("a", ""),
+        mechanism=values.get("a", "").lower(),
         option=values.get("O", ""),
         directory=values.get("m", DIRECTORY),
         cache="c" in seen,

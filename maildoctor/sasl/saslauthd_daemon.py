@@ -11,6 +11,7 @@ from maildoctor.sasl import saslauthd_arguments
 from maildoctor.sasl.saslauthd_arguments import Arguments
 from maildoctor.sasl.saslauthd_unit import NAME, unit
 
+LOCK = re.compile(r"setlk|lock")
 BOOT_LINK = re.compile(r"S\d\dsaslauthd")
 STOPPED = ("T", "t", "D", "Z", "X")
 """States of proc(5) in which a process answers nobody; D, waiting for a disk, may pass."""
@@ -27,11 +28,22 @@ class Daemon:
     """In seconds of the epoch."""
     states: str
     """One letter a process, as in proc(5)."""
+    waits: tuple[str, ...] = ()
+    """The kernel's function in which each process sleeps (proc(5), wchan); empty where it is not shown."""
 
     @property
     def stopped(self) -> bool:
-        """Tell whether none of its processes can answer."""
-        return all(state in STOPPED for state in self.states)
+        """Tell whether none of its processes can answer: they are stopped, or wait for one that is.
+
+        The workers take turns by a lock on mux.accept; a worker that is stopped in its turn keeps it, even
+        from a saslauthd that was started after.
+        """
+        waits = zip(self.states, self.waits or [""] * len(self.states), strict=True)
+        return all(state in STOPPED or (LOCK.search(wait) and self._any_stopped) for state, wait in waits)
+
+    @property
+    def _any_stopped(self) -> bool:
+        return any(state in "Tt" for state in self.states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,17 @@ def daemons(host: Host) -> tuple[Daemon, ...]:
 
 def _daemon(words: tuple[str, ...], pids: tuple[int, ...], started: tuple[float, ...]) -> Daemon:
     states = "".join(map(_state, pids))
-    return Daemon(pids, words, saslauthd_arguments.parse(words), min(started), states)
+    return Daemon(
+        pids, words, saslauthd_arguments.parse(words), min(started), states, tuple(map(_wait, pids))
+    )
+
+
+def _wait(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/wchan", encoding="ascii", errors="replace") as file:
+            return file.read(64)
+    except OSError:
+        return ""
 
 
 def _is_ours(pid: int) -> bool:

@@ -105,7 +105,7 @@ def _fault(host: Host, service: Service, asked: Reach) -> Fault:
         return _not_a_socket(host, asked)
     here = real(host, asked.path.value, asked.root)
     places = {real(host, socket.value) for socket in asked.sockets}
-    if here not in places and not _same_directory(host, here, places):
+    if places and here not in places and not _same_directory(host, here, places):
         return _misplaced(host, service, asked, places)
     if asked.access.errno == "EACCES":
         return Fault.REFUSED
