@@ -1,16 +1,14 @@
-"""Listening: does master run, and does it listen for clients where this service should be?"""
+"""Listening: does master listen for clients where the service should be?"""
 
 import ipaddress
 from collections.abc import Iterator
 
 from maildoctor.check import check
-from maildoctor.debian.units import masked, starts_at_boot, states_or_nothing
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
-from maildoctor.postfix.configuration import MASTER_CF, login_services, meant_for_logins, parameter
+from maildoctor.postfix.configuration import MASTER_CF, login_services, parameter
 from maildoctor.postfix.daemon import (
     Listener,
-    Master,
     holder,
     last_reload,
     listeners,
@@ -18,91 +16,8 @@ from maildoctor.postfix.daemon import (
     socket_inodes,
 )
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import EnableUnit, ReloadUnit, Remedy, RestartUnit, SetParameter
+from maildoctor.remedy import Option, ReloadUnit, Remedy, RestartUnit, SetParameter
 from maildoctor.source import Sourced
-
-UNITS = ("postfix.service", "postfix@-.service")
-
-
-@check(Stage.LISTENING, live=True, explains=("service-not-listening", "service-throttled"))
-def postfix_not_running(host: Host) -> Iterator[Finding]:
-    """Postfix's master does not run.
-
-    What:
-        No process answers to the number in pid/master.pid, so that nothing listens for mail at all.
-    Why:
-        It was stopped, killed, or could not start; then the mail log has a line with "fatal:" and the reason.
-        On Debian 12 and older postfix.service is a dummy: systemd calls it active even when Postfix is dead,
-        and the unit that counts is postfix@-.service. For the same reason "systemctl start postfix" does
-        nothing there, while a restart does.
-    Start: saslauthd-chroot
-    Break:
-        postfix stop
-    Mend:
-        systemctl restart postfix
-    Safety:
-        Safe: it starts what is set up and enabled.
-    See: master(8), postfix(1)
-    """
-    found = master(host)
-    if found.pid is not None:
-        return
-    states = states_or_nothing(host, *UNITS)
-    yield Finding(
-        summary="Postfix does not run: there is no master process",
-        subject="master",
-        impact=Impact.INCOMING_MAIL,
-        expected="a process named master with the number in pid/master.pid",
-        found=_bearer(found),
-        evidence=(
-            Evidence(found.path, _bearer(found)),
-            *(Evidence(f"systemctl show {unit}", state) for unit, state in states.items()),
-        ),
-        proof="postfix status",
-        remedy=Remedy.safe(
-            RestartUnit("postfix"),
-            notes="If it ends again at once, the reason stands in the mail log, in a line with fatal:.",
-        ),
-    )
-
-
-@check(Stage.LISTENING)
-def postfix_not_enabled(host: Host) -> Iterator[Finding]:
-    """Postfix does not start at boot.
-
-    What:
-        Nothing starts postfix.service: no target wants it, or it is masked.
-    Why:
-        Somebody disabled it, perhaps while another mail server was tried. Logins work until the next boot.
-    Start: saslauthd-chroot
-    Break:
-        systemctl disable postfix
-    Mend:
-        systemctl enable postfix
-    Safety:
-        Safe: it changes nothing before the next boot.
-    See: systemctl(1)
-    """
-    if not any(meant_for_logins(host, each) for each in login_services(host)):
-        return
-    mask = masked(host, "postfix.service")
-    if starts_at_boot(host, "postfix") or not host.exists("/usr/sbin/postfix"):
-        return
-    if not (mask or host.exists("/etc/init.d/postfix") or _has_unit(host)):
-        return  # started by something of the admin's own, such as a container's entry point
-    where = Evidence.at(mask, "is a link to /dev/null: masked") if mask else None
-    yield Finding(
-        summary="Postfix is masked and cannot start at boot" if mask else "Postfix does not start at boot",
-        subject="postfix.service",
-        severity=Severity.WARNING,
-        expected="enabled",
-        found="masked" if mask else "disabled",
-        evidence=(where or Evidence("/etc/systemd/system", "no target wants postfix.service"),),
-        proof="systemctl is-enabled postfix",
-        remedy=Remedy.manual("systemctl unmask postfix, then systemctl enable postfix")
-        if mask
-        else Remedy.safe(EnableUnit("postfix")),
-    )
 
 
 @check(Stage.LISTENING, live=True)
@@ -154,7 +69,7 @@ def service_not_listening(host: Host, service: Service) -> Iterator[Finding]:
 
 
 @check(Stage.LISTENING, live=True, root=True, explains=("postfix-not-running", "service-not-listening"))
-def port_taken_by_another_process(host: Host, service: Service) -> Iterator[Finding]:
+def port_taken_by_another_process(host: Host) -> Iterator[Finding]:
     """Another program listens on the service's port.
 
     What:
@@ -175,27 +90,32 @@ def port_taken_by_another_process(host: Host, service: Service) -> Iterator[Find
         Manual: which of the two should have the port, only the admin can say.
     See: ss(8), master(8)
     """
-    if service.port is None:
-        return
-    at_port = [each for each in listeners(host) if each.port == service.port]
-    for taken in _foreign(host, at_port)[:1]:
-        who = holder(host, taken.inode)
-        name = f"{who[1]} (process {who[0]})" if who else "another program"
-        yield Finding(
-            summary=f"port {service.port} belongs to {name}, not to Postfix's master",
-            subject=f"port {service.port}",
-            impact=Impact.ALL_LOGINS if master(host).pid else Impact.INCOMING_MAIL,
-            expected="master",
-            found=name,
-            evidence=(
-                Evidence.at(service.source, f"{service.name} inet ... smtpd"),
-                Evidence("/proc/net/tcp", f"{taken.address} port {taken.port}: {name}"),
-            ),
-            proof=f"ss -ltnp 'sport = :{service.port}'",
-            remedy=Remedy.manual(
-                f"Stop {name} or give it another port, then restart Postfix: systemctl restart postfix"
-            ),
-        )
+    for service in login_services(host):
+        at_port = [each for each in listeners(host) if each.port == service.port]
+        for taken in _foreign(host, at_port)[:1]:
+            yield _taken(host, service, taken)
+
+
+def _taken(host: Host, service: Service, socket: Listener) -> Finding:
+    who = holder(host, socket.inode)
+    name = f"{who[1]} (process {who[0]})" if who else "another program"
+    runs = master(host).pid is not None
+    return Finding(
+        summary=f"port {service.port} belongs to {name}, not to Postfix's master",
+        subject=f"port {service.port}",
+        impact=Impact.ALL_LOGINS if runs and service.port != 25 else Impact.INCOMING_MAIL,
+        expected="master",
+        found=name,
+        evidence=(
+            Evidence.at(service.source, f"{service.name} inet ... smtpd"),
+            Evidence("/proc/net/tcp", f"{socket.address} port {socket.port}: {name}"),
+        ),
+        proof=f"ss -ltnp 'sport = :{service.port}'",
+        remedy=Remedy.manual(
+            f"Stop {name} or give it another port, then restart Postfix: systemctl restart postfix"
+        ),
+        services=(service.name,) if runs else (),
+    )
 
 
 @check(Stage.LISTENING)
@@ -242,24 +162,8 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
 
 
 def _open_to_the_network() -> Remedy:
-    from maildoctor.remedy import Option
-
     actions = (SetParameter("inet_interfaces", "all"), RestartUnit("postfix"))
     return Remedy.choice(Option("all", "Postfix listens on every address of this machine.", actions))
-
-
-def _bearer(found: Master) -> str:
-    if found.written is None:
-        return "no number: master is not running"
-    if found.bearer:
-        return f"number {found.written} is now a process named {found.bearer}"
-    return f"no process has the number {found.written}"
-
-
-def _has_unit(host: Host) -> bool:
-    from maildoctor.debian.units import native_unit
-
-    return native_unit(host, "postfix.service") is not None
 
 
 def _foreign(host: Host, at_port: list[Listener]) -> list[Listener]:

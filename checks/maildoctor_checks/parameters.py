@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from maildoctor.check import check
-from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
+from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.configuration import MAIN_CF, main, meant_for_logins, postconf, version
 from maildoctor.postfix.defaults import of_version
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import assign, assign_here, evidence, proof, unset
+from maildoctor.postfix.setting import assign, assign_here, cost, evidence, proof, unset
 from maildoctor.postfix.value import expected, fits
 from maildoctor.remedy import Option, ReloadUnit, Remedy, RestartUnit, SetParameter
 from maildoctor.source import Sourced
@@ -50,7 +50,7 @@ def parameter_value_invalid(host: Host, service: Service) -> Iterator[Finding]:
         yield Finding(
             summary=f"smtpd cannot start: {name} is {value.value!r} and should be {kind}",
             subject=name,
-            impact=Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS,
+            impact=cost(host, service, name),
             expected=kind,
             found=value.value,
             evidence=(evidence(service, name),),
