@@ -25,6 +25,7 @@ from maildoctor.report.ink import Line, write
 ROUNDS = 5
 """A repair may uncover what it hid; no host has hidden more behind one another."""
 WITNESS_SECONDS = 12.0
+WANTED = "login-service-wanted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,9 @@ class _Fix:
         self.options = options
         self.site = site
         self.accepted = _accepted(options.accept)
+        if options.check.auth:
+            # Saying who verifies passwords, where nobody can log in yet, is the choice to open a service.
+            self.accepted.setdefault(WANTED, None)
         self.asking = not options.yes and not options.check.as_json and sys.stdin.isatty()
         self.declined: set[tuple[str, str]] = set()
 

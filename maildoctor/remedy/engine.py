@@ -6,15 +6,18 @@ from dataclasses import replace
 
 from maildoctor.remedy.action import Edit
 from maildoctor.remedy.difference import between
+from maildoctor.remedy.filled import Copies, Runtime
 from maildoctor.remedy.journal import Journal, Record, Status
 from maildoctor.remedy.path_state import PathState, capture
 from maildoctor.remedy.plan import Step
 from maildoctor.remedy.restoring import keep
 from maildoctor.remedy.service_state import Packages, Unit
 from maildoctor.remedy.site import Site
-from maildoctor.remedy.thing import Entry, Snapshot, Thing, Tree
+from maildoctor.remedy.thing import Entry, Snapshot, Thing
 from maildoctor.remedy.trouble import ChangedSince, RepairFailed, StepFailed
 
+LAST = (Copies, Runtime)
+"""What services fill is brought back when they are as they were."""
 Differences = list[tuple[str, list[str]]]
 
 
@@ -75,7 +78,7 @@ class Repair:
         )
         self.record.begin(touched, {p: state for each in planned.values() for p, state in each.paths.items()})
         action.apply(self.site, edits)
-        left = {thing: thing.capture(self.site) for thing in touched if thing.guarded}
+        left = {thing: seen for thing in touched if (seen := thing.left(self.site)) is not None}
         self.record.finish(left)
         self.journal.snapshot("did", left)
 
@@ -116,7 +119,9 @@ def undo(site: Site, name: str, *, force: bool = False) -> list[str]:
     journal = Journal(site, name)
     record = journal.read()
     if record.status is Status.DAMAGED:
-        raise RepairFailed(f"{journal.directory}: the journal is damaged; nothing was changed")
+        raise RepairFailed(
+            f"{journal.directory}: the journal is damaged ({record.trouble}); nothing was changed"
+        )
     try:
         changed = differences(site, record)
         if changed and not force:
@@ -140,13 +145,13 @@ def restore(site: Site, record: Record, *, leave: Iterable[str] = ()) -> list[st
         _try(problems, unit.quiet, site, seen)
     left = {Entry(path) for path in leave}
     for thing, seen in _in_order(begun):
-        if thing not in left:
-            _try(problems, thing.restore, site, seen)
+        if thing not in left and not _is_filled(thing, record):
+            _try(problems, thing.restore, site, seen, record.after.get(thing))
     if site.system.systemd and any(_systemd_reads(thing) for thing, _ in begun):
         _try(problems, site.run, "systemctl", "daemon-reload")
-    trees = [(thing, seen) for thing, seen in reversed(begun) if isinstance(thing, Tree)]
+    trees = [(thing, seen) for thing, seen in reversed(begun) if isinstance(thing, LAST)]
     for last, seen in (*units, *trees):
-        _try(problems, last.restore, site, seen)
+        _try(problems, last.restore, site, seen, record.after.get(last))
     return problems
 
 
@@ -154,7 +159,7 @@ def differences(site: Site, record: Record) -> Differences:
     """Give what somebody changed since: for each path the lines that show it. Raises OSError."""
     found: Differences = []
     for thing, was in record.before.items():
-        if not isinstance(thing, Entry) or thing not in record.begun:
+        if not isinstance(thing, Entry) or thing not in record.begun or _is_filled(thing, record):
             continue
         now, before = capture(site, thing.path), was.paths[thing.path]
         left = record.after[thing].paths[thing.path] if thing in record.after else before
@@ -187,6 +192,13 @@ def _is_between(now: PathState, old: PathState, new: PathState) -> bool:
     )
 
 
+def _is_filled(thing: Thing, record: Record) -> bool:
+    """Tell whether a daemon fills the place as well, so that it is brought back when that is quiet."""
+    return isinstance(thing, Entry) and any(
+        isinstance(each, Runtime) and f"{thing.path}/".startswith(f"{each.path}/") for each in record.begun
+    )
+
+
 def _planned(touched: Iterable[Thing], edits: tuple[Edit, ...]) -> dict[Thing, Snapshot]:
     states = {each.path: replace(each.access, kind="file", content=each.after) for each in edits}
     return {
@@ -200,7 +212,7 @@ def _planned(touched: Iterable[Thing], edits: tuple[Edit, ...]) -> dict[Thing, S
 def _in_order(begun: list[tuple[Thing, Snapshot]]) -> list[tuple[Thing, Snapshot]]:
     """Give packages, then files from the last to the first; services and what they fill come later."""
     packages = [each for each in begun if isinstance(each[0], Packages)]
-    return packages + [each for each in reversed(begun) if not isinstance(each[0], (Packages, Unit, Tree))]
+    return packages + [each for each in reversed(begun) if not isinstance(each[0], (Packages, Unit, *LAST))]
 
 
 def _systemd_reads(thing: Thing) -> bool:

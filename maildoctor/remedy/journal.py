@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from maildoctor.remedy import filled, line_file, service_state
 from maildoctor.remedy.path_state import PathState
 from maildoctor.remedy.restoring import forget_kept
 from maildoctor.remedy.site import Site
 from maildoctor.remedy.thing import Snapshot, Thing
 from maildoctor.remedy.trouble import RepairFailed
 
+# A run may have touched any kind of thing; those that are not imported could not be read again.
+KINDS = (filled, line_file, service_state)
 STATE = "/var/lib/maildoctor"
 RUNS = f"{STATE}/runs"
 RUNS_KEPT = 100
@@ -60,6 +63,8 @@ class Record:
     doing: frozenset[Thing] = frozenset()
     """What the action that was begun last, and did not end, touches."""
     status: Status = Status.INTERRUPTED
+    trouble: str = ""
+    """Why the journal cannot be read."""
     undoing: bool = False
     """Whether bringing back was begun and did not end."""
 
@@ -143,8 +148,8 @@ class Journal:
             reader = _Reader(record, self if whole and not gone else None)
             for event in events:
                 reader.take(event)
-        except (OSError, KeyError, TypeError, ValueError, RepairFailed):
-            record.status = Status.DAMAGED
+        except (OSError, KeyError, TypeError, ValueError, RepairFailed) as error:
+            record.status, record.trouble = Status.DAMAGED, f"{type(error).__name__}: {error}"
         return record
 
     def forget_contents(self, record: Record) -> None:

@@ -40,7 +40,7 @@ class Membership(Thing):
         content = paths[GROUP].content or b""
         return Snapshot(paths, {"member": is_member(content, self.user, self.group)})
 
-    def restore(self, site: Site, before: Snapshot) -> None:
+    def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Take the user out again, unless he was in."""
         with locked(site, PASSWD_LOCK):
             for file in (GROUP, GSHADOW):
@@ -75,7 +75,7 @@ class Override(Thing):
         state = capture(site, STATOVERRIDE)
         return Snapshot({STATOVERRIDE: state}, {"line": _override(state.content, self.path)})
 
-    def restore(self, site: Site, before: Snapshot) -> None:
+    def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Give the path its old line, or none."""
         with locked(site, DPKG_LOCK):
             was, now = before.paths[STATOVERRIDE], capture(site, STATOVERRIDE)

@@ -15,7 +15,7 @@ QUEUE = "/var/spool/postfix"
 FILLED_AT_START = (f"{QUEUE}/etc", f"{QUEUE}/lib", f"{QUEUE}/usr", f"{QUEUE}/var/lib")
 """What Debian's start of Postfix copies into its chroot."""
 SASLAUTHD_DIRECTORIES = ("/run/saslauthd", f"{QUEUE}/var", f"{QUEUE}/run/saslauthd")
-DOVECOT_SOCKETS = f"{QUEUE}/private/*auth*"
+DOVECOT_SOCKETS = (f"{QUEUE}/private/auth", f"{QUEUE}/private/dovecot-auth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,12 @@ class _UnitAction(Action):
 
     def touches(self, site: "Site") -> "tuple[Thing, ...]":
         """Touch whether it runs, and the places that it fills when it starts."""
+        from maildoctor.remedy.filled import Copies, Runtime
         from maildoctor.remedy.service_state import Unit
-        from maildoctor.remedy.thing import Tree
 
-        whole = FILLED_AT_START if self.name == "postfix" else ()
-        names = SASLAUTHD_DIRECTORIES if self.name.startswith("saslauthd") else ()
-        trees = [Tree(path, contents=True) for path in whole] + [Tree(path, contents=False) for path in names]
-        return (Unit(self.name), *trees)
+        copies = [Copies(path) for path in FILLED_AT_START if self.name == "postfix"]
+        runtime = {"saslauthd": SASLAUTHD_DIRECTORIES, "dovecot": DOVECOT_SOCKETS}
+        return (Unit(self.name), *copies, *map(Runtime, runtime.get(self.name.partition("-")[0], ())))
 
     def apply(self, site: "Site", edits: tuple[Edit, ...]) -> None:
         """Call systemctl or service; Postfix's own configuration is checked first."""

@@ -35,7 +35,7 @@ class Unit(Thing):
             if not (active and self.name == "postfix") and is_active(site, unit):
                 steer(site, "stop", unit)
 
-    def restore(self, site: Site, before: Snapshot) -> None:
+    def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Start what ran before; let Postfix read its files again."""
         for unit, active in before.facts.items():
             if active and not is_active(site, unit):
@@ -54,7 +54,7 @@ class Packages(Thing):
         """Ask dpkg which packages it knows in any state."""
         return Snapshot({}, {"known": sorted(known_packages(site))})
 
-    def restore(self, site: Site, before: Snapshot) -> None:
+    def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Purge what was not there before."""
         added = sorted(known_packages(site) - set(before.facts["known"]))
         if added:

@@ -1,0 +1,108 @@
+"""Directories that daemons and their start-up scripts fill: side effects of starting a service."""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, replace
+
+from maildoctor.remedy.path_state import ABSENT, PathState, capture
+from maildoctor.remedy.restoring import bring_back
+from maildoctor.remedy.site import Site
+from maildoctor.remedy.thing import Snapshot, Thing
+from maildoctor.remedy.writing import remove
+
+ENTRIES_LIMIT = 2000
+"""Things below a directory that are looked at; a chroot holds about fifty."""
+PID_FILE_LIMIT = 64
+"""Bytes; what is larger is a cache, of passwords even, of which no copy is made."""
+RUNTIME_ENDINGS = (".pid", ".accept", ".mmap", ".flock", ".lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Copies(Thing):
+    """What Debian's start of Postfix copies into its chroot; brought back byte for byte.
+
+    Only what the run changed is: anything else there is somebody's own.
+    """
+
+    path: str
+
+    def capture(self, site: Site) -> Snapshot:
+        """Look at everything below the path."""
+        return Snapshot({path: capture(site, path) for path in _entries(site, self.path)})
+
+    def left(self, site: Site) -> Snapshot:
+        """Look again; of the contents their digests are enough."""
+        return Snapshot({path: _digest(capture(site, path)) for path in _entries(site, self.path)})
+
+    def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
+        """Bring back what the run changed and nobody has since."""
+        now = {path: _digest(capture(site, path)) for path in _entries(site, self.path)}
+        ours = after.paths if after else now
+        for path in sorted(ours.keys() | before.paths.keys(), reverse=True):
+            was = before.paths.get(path, ABSENT)
+            if _digest(was).same(ours.get(path, ABSENT)):
+                continue
+            if now.get(path, ABSENT).same(ours.get(path, ABSENT)) and was.kind == "absent":
+                remove(site, path)
+        for path, was in before.paths.items():
+            left, present = ours.get(path, ABSENT), now.get(path, ABSENT)
+            if not _digest(was).same(left) and present.same(left):
+                bring_back(site, path, was)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime(Thing):
+    """A directory for sockets and process ids, or one such socket.
+
+    What is missing is made again, so a dead socket too, and what is too much goes; a file that is there
+    stays, since a daemon that runs again has written its own process id into it.
+    """
+
+    path: str
+
+    def capture(self, site: Site) -> Snapshot:
+        """Look at everything below the path."""
+        states = {path: capture(site, path, content=False) for path in _entries(site, self.path)}
+        small = [path for path, state in states.items() if _is_pid_file(site, path, state)]
+        return Snapshot({**states, **{path: capture(site, path) for path in small}})
+
+    def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
+        """Remove what a daemon has left since, the deepest first, and bring back the rest."""
+        for path in reversed(_entries(site, self.path)):
+            if path not in before.paths and _is_runtime(path, capture(site, path, content=False)):
+                remove(site, path)
+        for path, state in before.paths.items():
+            missing = capture(site, path, content=False).kind != state.kind
+            if state.kind == "directory" or (missing and (state.kind != "file" or state.content is not None)):
+                bring_back(site, path, state)
+
+
+def _is_pid_file(site: Site, path: str, state: PathState) -> bool:
+    return state.kind == "file" and os.lstat(site.root + path).st_size <= PID_FILE_LIMIT
+
+
+def _is_runtime(path: str, state: PathState) -> bool:
+    return state.kind in ("directory", "socket") or path.endswith(RUNTIME_ENDINGS)
+
+
+def _digest(state: PathState) -> PathState:
+    if state.content is None:
+        return state
+    return replace(state, content=hashlib.sha256(state.content).digest())
+
+
+def _entries(site: Site, path: str) -> list[str]:
+    """Give the path and all below it, a directory before what it holds; links are not followed."""
+    top = site.root + path
+    if not os.path.lexists(top):
+        return []
+    found = [path]
+    if not stat.S_ISDIR(os.lstat(top).st_mode):
+        return found
+    for directory, names, files in os.walk(top):
+        below = directory.removeprefix(site.root)
+        found += [f"{below}/{name}" for name in sorted((*names, *files))]
+        if len(found) > ENTRIES_LIMIT:
+            return sorted(found[:ENTRIES_LIMIT])
+    return sorted(found)
