@@ -1,6 +1,7 @@
 """Offered: AUTH is switched on, and clients do not see it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from maildoctor.check import check
 from maildoctor.finding import Finding, Impact, Severity, Stage
@@ -96,37 +97,58 @@ def auth_hidden_by_discard_keywords(host: Host, service: Service) -> Iterator[Fi
     """
     policy = tls.policy(service)
     needed = {"auth"} | ({"starttls"} if policy.login_needs_tls and not policy.wrapper else set())
-    name, words = _discarded(host, service)
-    bad = [word for word in words if word.lower() in needed]
-    if not service.flag(ENABLE) or not bad:
-        return
-    rest = ", ".join(word for word in words if word not in bad and word.lower() != "silent-discard")
-    yield Finding(
-        summary=f"{' and '.join(word.upper() for word in bad)} is discarded from the EHLO answer",
+    for discarded in _discarded(host, service) if service.flag(ENABLE) else ():
+        if needed & {word.lower() for word in discarded.words}:
+            yield _hidden_keyword(host, service, discarded, needed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Discarded:
+    """Keywords that some clients, or with ``client`` empty all the others, do not see."""
+
+    parameter: str
+    words: list[str]
+    client: str = ""
+
+
+def _discarded(host: Host, service: Service) -> Iterator[_Discarded]:
+    """Yield the keywords kept from clients: where a table matches, its answer takes the list's place."""
+    for table in service.words(DISCARD_MAPS):
+        for rule in _rules(host, table):
+            words = rule.action.replace(",", " ").split()
+            if rule.for_everybody:
+                yield _Discarded(DISCARD_MAPS, words)
+                return
+            if not networks(host, rule.key).only_loopback:
+                yield _Discarded(DISCARD_MAPS, words, rule.key)
+    yield _Discarded(DISCARD, service.words(DISCARD))
+
+
+def _rules(host: Host, table: str) -> tuple[access_table.Rule, ...]:
+    if not access_table.Table.of(table).readable or access_table.missing_file(host, table):
+        return ()
+    try:
+        return access_table.rules(host, table)
+    except CannotLook:
+        return ()
+
+
+def _hidden_keyword(host: Host, service: Service, discarded: _Discarded, needed: set[str]) -> Finding:
+    name = discarded.parameter
+    bad = [word for word in discarded.words if word.lower() in needed]
+    rest = [word for word in discarded.words if word not in bad and word.lower() != "silent-discard"]
+    mend = assign(service, name, ", ".join(rest)) if rest else unset(service, name)
+    to_whom = f" for {discarded.client}" if discarded.client else ""
+    return Finding(
+        summary=f"{' and '.join(word.upper() for word in bad)} is discarded from the EHLO answer{to_whom}",
         subject=name,
         severity=Severity.INFO if _is_spare(host, service) else Severity.ERROR,
+        impact=Impact.SOME_LOGINS if discarded.client else Impact.ALL_LOGINS,
         expected=f"no {' or '.join(sorted(needed))} in {name}",
         found=service.parameter(name).value,
         evidence=(evidence(service, name),),
         proof=proof(service, name),
-        remedy=Remedy.manual(f"Take {', '.join(bad)} out of {name}, then reload Postfix.")
-        if name == DISCARD_MAPS
-        else Remedy.safe(
-            assign(service, name, rest) if rest else unset(service, name), ReloadUnit("postfix")
-        ),
+        remedy=Remedy.safe(mend, ReloadUnit("postfix"))
+        if name == DISCARD
+        else Remedy.manual(f"Take {', '.join(bad)} out of {name}{to_whom}, then reload Postfix."),
     )
-
-
-def _discarded(host: Host, service: Service) -> tuple[str, list[str]]:
-    """Give the keywords kept from every client, and the parameter that says so: the map, if it matches."""
-    for table in service.words(DISCARD_MAPS):
-        if not access_table.Table.of(table).readable or access_table.missing_file(host, table):
-            continue
-        try:
-            rules = access_table.rules(host, table)
-        except CannotLook:
-            continue
-        for rule in rules:
-            if rule.for_everybody:
-                return DISCARD_MAPS, rule.action.replace(",", " ").split()
-    return DISCARD, service.words(DISCARD)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host
-from maildoctor.postfix import access_table, restrictions
+from maildoctor.postfix import access_table, restrictions, tls
+from maildoctor.postfix.endpoint import Endpoint, unanswered
 from maildoctor.postfix.networks import Networks, networks
 from maildoctor.postfix.restrictions import Restriction
 from maildoctor.postfix.service import Service
@@ -136,7 +137,7 @@ def effect(host: Host, service: Service, restriction: Restriction, client: Clien
     if name == "permit_mynetworks":
         return _mynetworks(host, service, client)
     if name == "check_policy_service":
-        return Effect.UNKNOWN
+        return Effect.FAILS if policy_fault(host, service, restriction) else Effect.UNKNOWN
     if restriction.is_table:
         return _table(host, service, restriction, client)
     if restriction.warns_only:
@@ -150,9 +151,24 @@ def _refuses(service: Service, restriction: Restriction, client: Client) -> bool
         return True
     if name in REFUSES_RELAYING:
         return client.names_recipient
+    if name == "reject_plaintext_session":
+        return not tls.policy(service).used
     if name in OWNER_CHECKS:
         return client.logged_in and not service.parameter(OWNERS).value
     return False
+
+
+def policy_fault(host: Host, service: Service, restriction: Restriction) -> str:
+    """Say why a policy service cannot answer, so that clients are refused; empty where it may answer."""
+    endpoint = Endpoint.of(restriction.argument)
+    default = service.parameter("smtpd_policy_service_default_action").value
+    action = endpoint.setting("default_action", default)
+    if action[:1] not in "45" and not action.upper().startswith(("REJECT", "DEFER")):
+        return ""
+    try:
+        return unanswered(host, service, endpoint)
+    except CannotLook:
+        return ""
 
 
 def _mynetworks(host: Host, service: Service, client: Client) -> Effect:

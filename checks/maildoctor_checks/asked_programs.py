@@ -1,0 +1,101 @@
+"""Programs that smtpd asks about each client: policy services and milters."""
+
+from collections.abc import Iterator
+
+from maildoctor.check import check
+from maildoctor.finding import Evidence, Finding, Stage
+from maildoctor.host import Host
+from maildoctor.postfix.admission import policy_fault, refusals
+from maildoctor.postfix.endpoint import Endpoint, unanswered
+from maildoctor.postfix.restrictions import words
+from maildoctor.postfix.service import Service
+from maildoctor.postfix.setting import cost, evidence, proof
+from maildoctor.remedy import Remedy
+
+MILTERS = "smtpd_milters"
+MILTER_ACTION = "milter_default_action"
+
+
+@check(Stage.PERMITTED, live=True)
+def policy_service_unanswered(host: Host, service: Service) -> Iterator[Finding]:
+    """Nobody answers at a policy service that a list of restrictions asks.
+
+    What:
+        check_policy_service stands in a list, in front of what lets logged-in clients pass, and no program
+        listens at its socket.
+    Why:
+        smtpd logs "problem talking to server" and answers "451 4.3.5 Server configuration problem" to
+        everybody who gets there. Greylisting and SPF daemons that did not start are the usual cause.
+    Start: saslauthd-chroot
+    Break:
+        postconf -e 'smtpd_sender_restrictions = check_policy_service inet:127.0.0.1:10023'
+        systemctl restart postfix
+    Mend:
+        postconf -X smtpd_sender_restrictions
+        postfix reload
+    Safety:
+        Only you know which program belongs there. Start it, or let permit_sasl_authenticated stand before it.
+    See: SMTPD_POLICY_README
+    """
+    for refusal in refusals(host, service, logged_in=True):
+        if not refusal.fails or refusal.restriction.name != "check_policy_service":
+            continue
+        why = policy_fault(host, service, refusal.restriction)
+        name = Endpoint.of(refusal.restriction.argument).text
+        yield Finding(
+            summary=f"the policy service {name} does not run, and smtpd answers 451 without it",
+            subject=name,
+            impact=cost(host, service, refusal.parameter),
+            expected=f"a program that listens at {name}",
+            found=why,
+            evidence=(evidence(service, refusal.parameter), Evidence("kernel's table of sockets", why)),
+            proof="ss -ltnx",
+            remedy=Remedy.manual(
+                f"Start the program that serves {name}, or take it out of {refusal.parameter}."
+            ),
+        )
+
+
+@check(Stage.OFFERED, live=True)
+def milter_unanswered(host: Host, service: Service) -> Iterator[Finding]:
+    """Nobody answers at a milter, and without it smtpd takes nothing.
+
+    What:
+        smtpd_milters names a socket at which no program listens, and milter_default_action is tempfail, as
+        by default, or reject.
+    Why:
+        smtpd asks milters from the connection on. Without an answer it refuses the commands after EHLO, AUTH
+        among them: "454 4.3.0 Try again later". In main.cf, this stops incoming mail as well.
+    Start: saslauthd-chroot
+    Break:
+        postconf -e smtpd_milters=inet:127.0.0.1:8891
+        systemctl restart postfix
+    Mend:
+        postconf -X smtpd_milters
+        postfix reload
+    Safety:
+        Only you know which program belongs there. milter_default_action = accept would let mail through
+        without what the milter checks or signs.
+    See: MILTER_README, postconf(5)
+    """
+    for text in words(service.parameter(MILTERS).value):
+        milter = Endpoint.of(text)
+        action = milter.setting("default_action", service.parameter(MILTER_ACTION).value)
+        why = unanswered(host, service, milter) if action.lower() in ("tempfail", "reject") else ""
+        if why:
+            yield Finding(
+                summary=f"the milter {milter.text} does not run, and smtpd refuses AUTH without it",
+                subject=milter.text,
+                impact=cost(host, service, MILTERS),
+                expected=f"a program that listens at {milter.text}",
+                found=why,
+                evidence=(
+                    evidence(service, MILTERS),
+                    evidence(service, MILTER_ACTION),
+                    Evidence("kernel's table of sockets", why),
+                ),
+                proof=proof(service, MILTERS, MILTER_ACTION),
+                remedy=Remedy.manual(
+                    f"Start the program that serves {milter.text}, or take it out of {MILTERS}."
+                ),
+            )
