@@ -12,9 +12,9 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from importlib.metadata import entry_points
 from types import ModuleType
 
+from maildoctor.entry_points import packages
 from maildoctor.finding import Finding, Stage
 from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.service import Service
@@ -99,10 +99,10 @@ def all_checks() -> list[Check]:
 
     A module that cannot be imported takes part as a check of its name that crashes.
     """
-    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.value):
-        package = _import(point.value)
+    for name in packages(ENTRY_POINTS):
+        package = _import(name)
         for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
-            _import(f"{point.value}.{module.name}")
+            _import(f"{name}.{module.name}")
     return sorted(_registry.values(), key=lambda each: (each.stage.order, each.code))
 
 

@@ -58,7 +58,7 @@ def test_an_unjudged_host_matches_the_schema_too(tmp_path: Path) -> None:
     answer = json.loads(result.stdout)
     jsonschema.validate(answer, schema())
     assert (answer["verdict"], result.exit_code) == ("unknown", 3)
-    assert "/etc/postfix" in answer["unjudged"][0]["reason"]
+    assert "/etc" in answer["unjudged"][0]["reason"]
 
 
 @pytest.mark.parametrize(
