@@ -61,7 +61,8 @@ def traces_of_saslauthd(host: Host, service: Service) -> Iterator[Evidence]:
         yield Evidence.at(instance.directory.source, f"-m {instance.directory.value}")
     if host.live and (running := daemons(host)):
         yield Evidence("ps", f"saslauthd runs, pid {running[0].pids[0]}")
-    if at_boot(host):
+    held = instance and reads_start(host) and not instance.starts
+    if at_boot(host) and not held:  # up to Debian 11 the package itself makes that link
         yield Evidence("boot", "saslauthd is started at boot")
     if not effective(host, service).found:
         yield from (
@@ -72,7 +73,7 @@ def traces_of_saslauthd(host: Host, service: Service) -> Iterator[Evidence]:
 
 
 def traces_of_sasldb(host: Host, service: Service) -> Iterator[Evidence]:
-    """Yield what shows that somebody put users into sasldb2, whichever copy it is."""
+    """Yield what shows that somebody set sasldb2 up: users in any copy, or a file in the chroot."""
     seen = set()
     for find in (sasldb.inside, sasldb.outside):
         try:
@@ -82,6 +83,9 @@ def traces_of_sasldb(host: Host, service: Service) -> Iterator[Evidence]:
         if database and database.accounts and database.path not in seen:
             seen.add(database.path)
             yield Evidence(database.path, f"{len(database.accounts)} users")
+        elif database and find is sasldb.inside and service.chroot and database.path not in seen:
+            seen.add(database.path)
+            yield Evidence(database.path, "is there, inside the chroot")
 
 
 def meant_conf(host: Host, service: Service) -> SmtpdConf:
