@@ -1,11 +1,12 @@
 """Offered: TLS, where a login needs it or a client asks for it."""
 
+import time
 from collections.abc import Iterator
 
 from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
-from maildoctor.postfix import tls
+from maildoctor.postfix import key_pair, tls
 from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import assign, assign_here, cost, evidence, proof
 from maildoctor.remedy import (
@@ -195,12 +196,12 @@ def tls_certificate_expired(host: Host, service: Service) -> Iterator[Finding]:
     path = service.parameter("smtpd_tls_cert_file").value
     if not path or not tls.policy(service).used or tls.fault(host, service):
         return
-    if not (times := _validity(host, path)):
+    times = key_pair.validity(host.read(path))
+    now = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
+    if times is None or times[0] <= now <= times[1]:
         return
-    begin, end, now = times
-    if begin <= now <= end:
-        return
-    why = f"expired on {end}" if now > end else f"is not valid before {begin}"
+    begin, end = map(_day, times)
+    why = f"expired on {end}" if now > times[1] else f"is not valid before {begin}"
     yield Finding(
         summary=f"the certificate {path} {why}",
         subject=path,
@@ -214,20 +215,8 @@ def tls_certificate_expired(host: Host, service: Service) -> Iterator[Finding]:
     )
 
 
-def _validity(host: Host, path: str) -> tuple[str, str, str] | None:
-    """Give begin, end and now as ISO dates; None where the certificate cannot be read."""
-    import ssl
-    from datetime import UTC, datetime
-
-    from maildoctor.probe import certificate
-
-    first, end, _ = host.text(path).partition(ssl.PEM_FOOTER)
-    try:
-        found = certificate.read(ssl.PEM_cert_to_DER_cert(first[first.index(ssl.PEM_HEADER) :] + end))
-    except ValueError:
-        return None
-    times = (found.not_before, found.not_after, datetime.now(UTC)) if found else ()
-    return tuple(time.isoformat(" ", "minutes") for time in times) or None  # type: ignore[return-value]
+def _day(moment: str) -> str:
+    return f"{moment[:4]}-{moment[4:6]}-{moment[6:8]}"
 
 
 @check(Stage.OFFERED, everywhere=True, explains=("service-throttled", "service-not-listening"))

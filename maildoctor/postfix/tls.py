@@ -5,13 +5,13 @@ root, before it enters its chroot, so owner and mode of the key do not matter to
 """
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from maildoctor.fact import fact
 from maildoctor.host import Host, Refused, Unreadable
+from maildoctor.postfix import key_pair
 from maildoctor.postfix.service import Service
 
 LEVELS = {"none": 0, "may": 1, "encrypt": 2, "fingerprint": 2, "verify": 2, "secure": 2}
@@ -23,9 +23,6 @@ PAIRS = (
 )
 CHAIN = "smtpd_tls_chain_files"
 AUTHORITIES = "smtpd_tls_CAfile"
-
-_CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
-_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +89,15 @@ def _faults(host: Host, service: Service) -> Iterator[Fault]:
 
 def _authorities(host: Host, path: str) -> Iterator[Fault]:
     data, why = _read(host, path)
-    if why or not _CERTIFICATE.search(data):
+    if why or not key_pair.CERTIFICATE.search(data):
         yield Fault(AUTHORITIES, path, why or "holds no certificate")
 
 
 def _pair(host: Host, certificate: tuple[str, str], key: tuple[str, str]) -> Iterator[Fault]:
     contents = []
     for (parameter, path), wanted, what in (
-        (certificate, _CERTIFICATE, "certificate"),
-        (key, _KEY, "private key"),
+        (certificate, key_pair.CERTIFICATE, "certificate"),
+        (key, key_pair.KEY, "private key"),
     ):
         data, why = _read(host, path)
         contents.append(data)
@@ -125,6 +122,8 @@ def _read(host: Host, path: str) -> tuple[bytes, str]:
 
 def _mismatch(certificate: bytes, key: bytes) -> str:
     """Load both as OpenSSL does in smtpd; give its complaint in our words, empty if there is none."""
+    if key_pair.belong_together(certificate, key):
+        return ""
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

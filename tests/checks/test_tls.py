@@ -6,6 +6,7 @@ import pytest
 
 from maildoctor.finding import Impact, Severity
 from maildoctor.host import TreeHost
+from maildoctor.postfix.key_pair import belong_together
 from maildoctor.postfix.tls import Fault, Policy, fault, policy
 from maildoctor.remedy import (
     Action,
@@ -102,6 +103,12 @@ def test_a_certificate_and_its_key(tmp_path: Path) -> None:
     assert ask(host, "tls-certificate-expired") == ()
 
 
+def test_openssl_is_not_asked_where_both_plainly_belong_together() -> None:
+    assert belong_together(CERTIFICATE.encode(), KEY.encode())
+    assert not belong_together(CERTIFICATE.encode(), OTHER_KEY.encode())
+    assert not belong_together(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END ", KEY.encode())
+
+
 def test_both_may_be_one_file(tmp_path: Path) -> None:
     main = "smtpd_tls_cert_file = /tls/both\n"
     host = mail_server(tmp_path, main, submission(f"{LEVEL}=may"), tls__both=KEY + CERTIFICATE)
@@ -172,7 +179,7 @@ def test_a_missing_authority_switches_tls_off_as_well(tmp_path: Path) -> None:
 def test_an_expired_certificate_is_a_warning(tmp_path: Path) -> None:
     (finding,) = ask(with_tls(tmp_path, cert=EXPIRED), "tls-certificate-expired")
     assert finding.severity is Severity.WARNING
-    assert finding.summary == "the certificate /tls/cert expired on 2020-01-01 00:00+00:00"
+    assert finding.summary == "the certificate /tls/cert expired on 2020-01-01"
 
 
 SIMPLE = [
