@@ -14,6 +14,7 @@ from maildoctor.maillog.line import LONGEST, service_of
 from maildoctor.maillog.reader import KEPT, Reader
 from maildoctor.maillog.search import Block
 from maildoctor.maillog.tally import SAMPLES, Attempt
+from maildoctor.maillog.top import LONGEST_NAME
 
 # One rare beginning that most messages of interest share: what follows the process id.
 _SAID = re.compile(
@@ -38,7 +39,11 @@ _GATES: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
 )
 """Where a block lacks the first text, the others need not be sought."""
 _OFTEN = 4096
+MANY = 200
+"""Messages in a block from which it is one of an attack."""
 LONGEST_MECHANISM = 32
+# NamedTuple's own constructor is three times as slow.
+_new = tuple.__new__
 Known = tuple[tuple[str, str], bool, str]
 Handler = Callable[[int, int, int], bool]
 Hit = tuple[int, Handler | None, re.Match[bytes] | None]
@@ -48,24 +53,26 @@ Hit = tuple[int, Handler | None, re.Match[bytes] | None]
 class FastLane:
     """Finds the lines that matter in a block, and takes them in order."""
 
-    def __init__(self, reader: Reader, block: Block) -> None:
-        """Feed ``reader`` from ``block``."""
-        self._reader, self._block = reader, block
-        self._services: dict[bytes, str] = {}
+    def __init__(self, reader: Reader) -> None:
+        """Feed ``reader``."""
+        self._reader = reader
+        self._processes: dict[bytes, tuple[str, bytes]] = {}
         self._reasons: dict[tuple[bytes, bytes], Known] = {}
-        self._sampled: dict[tuple[str, str], int] = {}
-        self._second, self._when = (b"", b""), ""
+        self._unsampled = {LOGIN_KEY: 2 * SAMPLES}
+        self._logins: dict[bytes, tuple[bytes, bytes, str, bytes]] = {}
+        self._second, self._when = b"", ""
+        self._slow = False
         self._waiting: list[tuple[Attempt, bool]] = []
         self._text = b""
 
-    def take(self, start: int, end: int, before: bytes) -> None:
-        """Take the whole lines from ``start`` to ``end``; ``before`` is the line that stood before them."""
-        text = self._text = bytes(self._block.view[:end])
-        done = start
-        for place, kind, match in sorted(self._hits(start, end), key=itemgetter(0)):
+    def take(self, block: Block, before: bytes) -> None:
+        """Take the lines of ``block``; ``before`` is the line that stood before them."""
+        text, end, done = block.text, block.end, 0
+        self._text, self._slow, self._second = text, self._reader.filtered, b""
+        for place, kind, match in sorted(self._hits(block), key=itemgetter(0)):
             if place < done:
                 continue
-            begin = text.rfind(b"\n", start, place) + 1 or start
+            begin = text.rfind(b"\n", 0, place) + 1
             done = stop = text.find(b"\n", place, end)
             if match is not None:
                 if self._refused(match, begin):
@@ -75,79 +82,79 @@ class FastLane:
             self._settle()
             line = text[begin : min(stop, begin + LONGEST)]
             if b" last message repeated " in line:
-                last = text.rfind(b"\n", start, max(start, begin - 1)) + 1 or start
-                self._reader.previous = text[last : begin - 1] if begin > start else before
+                last = text.rfind(b"\n", 0, max(0, begin - 1)) + 1
+                self._reader.previous = text[last : begin - 1] if begin else before
             self._reader.line(line)
         self._settle()
 
-    def _hits(self, start: int, end: int) -> list[Hit]:
-        hits: list[Hit] = [
-            (match.start(), None, match if match[1] else None)
-            for match in _SAID.finditer(self._text, start, end)
-        ]
-        found = self._block.places
-        hits += [(place, self._login, None) for place in found(_LOGIN, start, end)]
-        hits += [(place, self._disconnected, None) for place in found(_REFUSED, start, end)]
+    def _hits(self, block: Block) -> list[Hit]:
+        said = _SAID.finditer(block.text, 0, block.end)
+        hits: list[Hit] = [(match.start(), None, match if match[1] else None) for match in said]
+        found = block.places
+        hits += [(place, self._login, None) for place in block.frequent_places(_LOGIN)]
+        refused = block.frequent_places if len(hits) > MANY else found
+        hits += [(place, self._disconnected, None) for place in refused(_REFUSED)]
         for anchor in _PLAIN_ANCHORS:
-            hits += [(place, None, None) for place in found(anchor, start, end)]
+            hits += [(place, None, None) for place in found(anchor)]
         for gate, anchors in _GATES:
-            if self._block.find(start, end, gate) >= 0:
+            if block.find(gate) >= 0:
                 for anchor in anchors:
-                    hits += [(place, None, None) for place in found(anchor, start, end)]
+                    hits += [(place, None, None) for place in found(anchor)]
         return hits
 
-    def _head(self, head: bytes) -> tuple[str, str, bytes] | None:
-        """Give time, service and process id from an smtpd line's head, None for one that looks unusual.
+    def _head(self, begin: int, place: int) -> tuple[str, bytes] | None:
+        """Give service and process id of an smtpd line, and set its time; None for an unusual one.
 
-        ``head`` ends before the bracket that closes the process id.
+        The process id ends at ``place``.
         """
-        bracket = head.rfind(b"[")
-        space = head.rfind(b" ", 0, bracket)
-        service = self._services.get(head[space + 1 : bracket])
-        if service is None:
-            service = self._new_service(head[space + 1 : bracket])
-        if head[10:11] == b"T":
-            stamp = head[: head.find(b" ")]
-        elif head[15:16] == b" ":
-            stamp = head[:15]
-        else:
+        text = self._text
+        space = text.rfind(b" ", begin, place)
+        head = self._processes.get(text[space + 1 : place]) or self._new_process(text[space + 1 : place])
+        if text[begin : begin + 19] != self._second and not self._new_second(begin, space):
             return None
-        if not service or head.count(b" ", len(stamp), bracket) != 2:
-            return None
-        second = (stamp[:19], stamp[-6:]) if head[10:11] == b"T" else (stamp, b"")
-        if second != self._second:
-            self._second, self._when = second, self._reader.calendar.iso(stamp)
-        return self._when, service, head[bracket + 1 :]
+        return head
 
-    def _new_service(self, tag: bytes) -> str:
-        """Give the service that a tag names, "" if it is none of smtpd."""
-        if not tag.endswith(b"smtpd") or len(self._services) > _OFTEN:
-            return ""
-        service = self._services[tag] = service_of(tag)
-        return service
+    def _new_second(self, begin: int, space: int) -> bool:
+        """Take the time of a line; a time stamp and a host name are all that stands before ``space``."""
+        text = self._text
+        stop = begin + 15 if text[begin + 3 : begin + 4] == b" " else text.find(b" ", begin)
+        if text.find(b" ", stop + 1) != space or text[stop : stop + 1] != b" ":
+            return False
+        when = self._reader.calendar.iso(text[begin:stop])
+        if when:
+            self._second, self._when = text[begin : begin + 19], when
+        return bool(when)
+
+    def _new_process(self, process: bytes) -> tuple[str, bytes] | None:
+        """Take ``postfix/smtpd[4711`` apart; None for other programs."""
+        tag, _, pid = process.partition(b"[")
+        if not tag.endswith(b"smtpd") or not pid.isdigit():
+            return None
+        if len(self._processes) > _OFTEN:
+            self._processes.clear()
+        head = self._processes[process] = (service_of(tag), pid)
+        return head
 
     def _refused(self, match: re.Match[bytes], begin: int) -> bool:
-        head = self._head(self._text[begin : match.start()])
         reader = self._reader
-        if head is None or reader.filtered:
+        head = self._head(begin, match.start())
+        if head is None or self._slow:
             return False
-        when, service, pid = head
-        session = reader.sessions.get(pid)
-        if session is None:
-            session = reader.new_session(pid)
-        elif session.reason is not None or session.weak is not None:
+        service, pid = head
+        if pid in reader.sessions and reader.sessions[pid].speaks:
             return False
         client, address, mechanism, reason = match.groups()
         reason, _, user = reason.partition(b", sasl_username=")
         known = self._reasons.get((mechanism, reason)) or self._known(mechanism, reason)
-        session.service = service
-        session.failures += 1
-        user = user.rstrip(b"\r\x00 ")[:200]
-        if user == b"(unavailable)":
-            user = b""
+        reader.failures[pid] = reader.failures.get(pid, 0) + 1
+        if user[-1:] in b"\r\x00 )" or len(user) > LONGEST_NAME:
+            user = user.rstrip(b"\r\x00 ")[:LONGEST_NAME]
+            user = b"" if user == b"(unavailable)" else user
         key, refused, name = known
-        sample = self._sample(key, begin, match.end())
-        self._waiting.append((Attempt(key, when, service, client, address, name, user, sample), refused))
+        sample = self._sample(key, begin, match.end()) if key in self._unsampled else b""
+        self._waiting.append(
+            (_new(Attempt, (key, self._when, service, client, address, name, user, sample)), refused)
+        )
         return True
 
     def _settle(self) -> None:
@@ -161,49 +168,62 @@ class FastLane:
         key, refused, _ = self._reader.reason_alone(name, reason.rstrip(b"\r\x00 "))
         if len(self._reasons) > _OFTEN:
             self._reasons.clear()
+        self._unsampled.setdefault(key, 2 * SAMPLES)
         known = self._reasons[mechanism, reason] = (key, refused, name)
         return known
 
     def _login(self, place: int, begin: int, stop: int) -> bool:
         text = self._text
         middle = text.find(b"]: ", begin, place)
-        head = self._head(text[begin:middle]) if middle > 0 else None
-        if head is None or self._reader.filtered:
+        head = self._head(begin, middle) if middle > 0 else None
+        if head is None or self._slow:
             return False
-        when, service, pid = head
-        _, _, client = text[middle + 3 : place].partition(b": client=")
-        fields = text[place + len(_LOGIN) : min(stop, place + LONGEST)].rstrip(b"\r\x00 ")
+        said = text[text.find(b"client=", middle, place) : stop]
+        who = self._logins.get(said) or self._new_login(said)
+        if who is None:
+            return False
+        if self._waiting:
+            self._settle()
+        self._reader.end_session(head[1])
+        client, address, method, user = who
+        sample = self._sample(LOGIN_KEY, begin, stop) if LOGIN_KEY in self._unsampled else b""
+        login = _new(Attempt, (LOGIN_KEY, self._when, head[0], client, address, method, user, sample))
+        self._reader.ledger.login(login)
+        return True
+
+    def _new_login(self, said: bytes) -> tuple[bytes, bytes, str, bytes] | None:
+        """Take client, address, mechanism and user apart; the same come again and again."""
+        client, _, fields = said[7:LONGEST].rstrip(b"\r\x00 ").partition(_LOGIN)
         mechanism, _, user = fields.partition(b", sasl_username=")
         name, _, address = client.rpartition(b"[")
         address, closed, port = address.partition(b"]")
         if not closed or b" " in client or len(client) > KEPT or len(mechanism) > LONGEST_MECHANISM:
-            return False
+            return None
         if port:
             client = name + b"[" + address + b"]"
-        self._settle()
-        self._reader.end_session(pid)
-        user, method = user.partition(b", sasl_sender=")[0][:200], mechanism.decode("ascii", "replace")
-        sample = self._sample(LOGIN_KEY, begin, stop)
-        self._reader.ledger.login(Attempt(LOGIN_KEY, when, service, client, address, method, user, sample))
-        return True
+        user = user.partition(b", sasl_sender=")[0][:LONGEST_NAME]
+        if len(self._logins) > _OFTEN:
+            self._logins.clear()
+        who = self._logins[said] = (client, address, mechanism.decode("ascii", "replace"), user)
+        return who
 
     def _disconnected(self, place: int, begin: int, stop: int) -> bool:
         """Pass over a session whose refusals were all written, as nearly all are."""
         text = self._text
         middle = text.find(b"]: disconnect from ", begin, place)
         pid = text[text.rfind(b"[", begin, middle) + 1 : middle]
-        session = self._reader.sessions.get(pid)
-        if middle < 0 or session is None or session.said is not None:
+        failures = self._reader.failures
+        tried = text[place + 8 : place + 10]
+        if middle < 0 or not tried[:1].isdigit() or tried[1:] != b" " or pid in self._reader.sessions:
             return False
-        tried = text[place + 8 : min(stop, place + 16)].partition(b" ")[0].rstrip(b"\r")
-        if not tried.isdigit() or int(tried) > session.failures:
+        if failures.get(pid) != int(tried):
             return False
-        del self._reader.sessions[pid]
+        del failures[pid]
         return True
 
     def _sample(self, key: tuple[str, str], begin: int, stop: int) -> bytes:
-        count = self._sampled.get(key, 0)
-        if count >= 2 * SAMPLES:
-            return b""
-        self._sampled[key] = count + 1
+        """Give a line as a sample, as long as samples of its tally are wanted."""
+        self._unsampled[key] -= 1
+        if not self._unsampled[key]:
+            del self._unsampled[key]
         return self._text[begin : min(stop, begin + KEPT)]

@@ -10,7 +10,7 @@ BATCH = 2048
 TALLIES = 96
 """How many different messages (with their details) are kept apart."""
 ACCOUNTS = 4096
-PROFILES = 8192
+PROFILES = 4096
 UNKNOWN_SHAPES = 50
 PROBE_USER = b"maildoctor-probe-"
 
@@ -82,10 +82,10 @@ class Ledger:
     probes: int = 0
     span: Span = field(default_factory=Span)
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    login_tally: Tally = field(default_factory=Tally)
+    login_tally: Tally = field(default_factory=lambda: Tally(people=False))
     accounts: OrderedDict[bytes, Account] = field(default_factory=OrderedDict)
     profiles: OrderedDict[bytes, Profile] = field(default_factory=OrderedDict)
-    once: OrderedDict[bytes, Attempt] = field(default_factory=OrderedDict)
+    once: dict[bytes, Attempt] = field(default_factory=dict)
     """Addresses that were refused a single time, and nothing else."""
     forgotten: int = 0
     """Refusals of addresses dropped from ``profiles``: strangers who came once and never logged in."""
@@ -122,9 +122,9 @@ class Ledger:
                     self._refused(attempt)
                 else:
                     once[address] = attempt
-                    if len(once) > PROFILES:
-                        once.popitem(last=False)
-                        self.forgotten += 1
+                    if len(once) > 2 * PROFILES:
+                        self._shorten()
+                        once = self.once
             batch = batches.get(key)
             if batch is None:
                 batches[key] = [attempt]
@@ -209,9 +209,7 @@ class Ledger:
             once = self.once.pop(attempt.address, None)
             if once is None:
                 self.once[attempt.address] = attempt
-                if len(self.once) > PROFILES:
-                    self.once.popitem(last=False)
-                    self.forgotten += 1
+                self._shorten()
                 return
             profile = self._new_profile(once.address)
             profile.refuse(once)
@@ -224,8 +222,7 @@ class Ledger:
             if once := self.once.pop(login.address, None):
                 profile.refuse(once)
         profile.logins += 1
-        others = set(profile.users) - {login.user}
-        if not profile.guessed and len(others) >= GUESSED_NAMES and profile.logins == 1:
+        if profile.logins == 1 and len(set(profile.users) - {login.user}) >= GUESSED_NAMES:
             profile.guessed = True
 
     def _new_profile(self, address: bytes) -> Profile:
@@ -243,6 +240,13 @@ class Ledger:
                 return
             self.profiles[address] = profile
         self.profiles.popitem(last=False)
+
+    def _shorten(self) -> None:
+        """Keep the latest of those who came once."""
+        if len(self.once) > 2 * PROFILES:
+            late = list(self.once.items())[-PROFILES:]
+            self.forgotten += len(self.once) - len(late)
+            self.once = dict(late)
 
     def everybody(self) -> Iterator[tuple[bytes, Profile]]:
         """Yield each address that is remembered with what it did."""
@@ -269,9 +273,7 @@ class Ledger:
                 self.profiles[address] = profile
         while len(self.profiles) > PROFILES:
             self._forget()
-        while len(self.once) > PROFILES:
-            self.once.popitem(last=False)
-            self.forgotten += 1
+        self._shorten()
 
 
 LOGIN_KEY = ("login", "")

@@ -71,10 +71,14 @@ class Session:
     said: Attempt | None = None
     """The line that stands for ``reason`` until an attempt ends with it."""
     weak: Recognised | None = None
-    failures: int = 0
     logged_in: bool = False
     cut_off: bool = False
     """The client went in the middle of AUTH."""
+
+    @property
+    def speaks(self) -> bool:
+        """Tell whether it said something that may name the cause of an attempt."""
+        return self.reason is not None or self.weak is not None
 
 
 Listener = Callable[[Attempt, Message | None], None]
@@ -97,6 +101,8 @@ class Reader:
         self.calendar = calendar
         self._known: Catalogue = catalogue()
         self.sessions: dict[bytes, Session] = {}
+        self.failures: dict[bytes, int] = {}
+        """AUTH commands that a process wrote of since its last client came."""
         self._verifiers = Verifiers(self._known)
         self.previous = b""
 
@@ -121,8 +127,9 @@ class Reader:
 
     def end_session(self, pid: bytes) -> None:
         """A client of this process is through with AUTH."""
-        session = self.sessions.pop(pid, None)
-        if session is not None and session.said is not None:
+        if self.failures:
+            self.failures.pop(pid, None)
+        if self.sessions and (session := self.sessions.pop(pid, None)):
             self._flush(session)
 
     def reason_alone(self, mechanism: str, reason: bytes) -> tuple[tuple[str, str], bool, Message | None]:
@@ -231,7 +238,9 @@ class Reader:
         if session is None:
             session = self.new_session(pid)
         session.service = service
-        session.failures += 1
+        if len(self.failures) > SESSIONS:
+            self.failures.clear()
+        self.failures[pid] = self.failures.get(pid, 0) + 1
         key, refused, message = self.reason_alone(mechanism, reason)
         found = session.reason or session.weak
         if found and self._names_cause(found, message):
@@ -286,7 +295,7 @@ class Reader:
         session = self.sessions.pop(line.pid, None) or Session()
         self._flush(session)
         good, total = int(match[3]), int(match[4] or match[3])
-        for _ in range(min(total - good - session.failures, REPEATS)):
+        for _ in range(min(total - good - self.failures.pop(line.pid, 0), REPEATS)):
             attempt = self._about(UNANSWERED if session.cut_off else UNLOGGED, raw, line, match[1], b"")
             if self._wanted is None or self._wanted.keeps(attempt):
                 self.ledger.attempt(attempt, refused=False)
@@ -298,7 +307,7 @@ class Reader:
         if found is None:
             return
         user = re.search(rb"sasl_username=([^ ,]*)|not owned by user ([^;]*)", match[3])
-        key = (found.message.id, "after a failed login" if session.failures and not known else "")
+        key = (found.message.id, "after a failed login" if line.pid in self.failures and not known else "")
         self._said(self._about(key, raw, line, match[2], (user[1] or user[2] or b"") if user else b""))
 
     def _text(self, raw: bytes, line: Line, program: str) -> None:

@@ -52,80 +52,83 @@ class Scanner:
         self.reader = reader
         self._every_line = every_line
         self._progress = progress
-        self._block = Block(2 * BLOCK)
-        self._lane = FastLane(reader, self._block)
-        self._filled = 0
-        self._skipping = False
+        self._lane = FastLane(reader)
         self._previous = b""
-        self._last_of_block = b""
         self._begun = False
 
     def file(self, path: str, start: int, end: int) -> None:
         """Read the bytes of a plain file from ``start``, where a line begins, to ``end``."""
         log = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
         try:
-            while start < end:
-                room = min(BLOCK, end - start)
-                count = os.preadv(log, [self._block.view[self._filled : self._filled + room]], start)
-                if not count:
-                    break
-                start += count
-                self._got(count)
+            while start < end and (text := os.pread(log, min(BLOCK, end - start), start)):
+                start += self._taken(text, last=start + len(text) >= end) or self._passed_over(
+                    log, text, start
+                )
         finally:
             os.close(log)
-        self.end_of_source()
+        self._end_of_source()
 
     def chunks(self, chunks: Iterable[bytes]) -> None:
         """Read a stream."""
+        held, skipping = b"", False
         for chunk in chunks:
-            for start in range(0, len(chunk), BLOCK):
-                part = chunk[start : start + BLOCK]
-                self._block.view[self._filled : self._filled + len(part)] = part
-                self._got(len(part))
-        self.end_of_source()
+            if skipping:
+                _, line_end, chunk = chunk.partition(b"\n")
+                skipping = not line_end
+            held += chunk
+            if len(held) >= BLOCK:
+                taken = self._taken(held, last=False)
+                if not taken:
+                    self._giant(held)
+                held, skipping = held[taken:] if taken else b"", not taken
+        self._taken(held, last=True)
+        self._end_of_source()
 
-    def end_of_source(self) -> None:
-        """Take what is left as a line: the last one need not have a line end."""
-        if self._filled:
-            self._block.view[self._filled : self._filled + 1] = b"\n"
-            self._lines(self._filled + 1)
-        self._filled, self._skipping, self._begun = 0, False, False
+    def _taken(self, text: bytes, last: bool) -> int:
+        """Take the whole lines of ``text`` and give their bytes; the ``last`` line need not have an end."""
+        whole = text.rfind(b"\n") + 1
+        if last and whole < len(text):
+            text, size = text + b"\n", len(text)
+            whole = len(text)
+        else:
+            size = whole
+        if whole:
+            self._lines(text, whole)
+        if self._progress and size:
+            self._progress(size)
+        return size
+
+    def _giant(self, text: bytes) -> None:
+        """A line of megabytes: its beginning stands for it."""
+        self.reader.line(text[:LONGEST])
+        self.reader.ledger.lines += 1
+
+    def _passed_over(self, log: int, text: bytes, start: int) -> int:
+        """Give the bytes of the giant line at ``start``, its end included."""
+        self._giant(text)
+        size = len(text)
+        while part := os.pread(log, BLOCK, start + size):
+            found = part.find(b"\n") + 1
+            size += found or len(part)
+            if found:
+                break
+        return size
+
+    def _end_of_source(self) -> None:
+        self._begun = False
         self._note(self._previous)
 
-    def _got(self, count: int) -> None:
-        data, filled = self._block.data, self._filled + count
-        whole = data.rfind(b"\n", self._filled, filled) + 1
-        if whole:
-            self._lines(whole)
-            rest = filled - whole
-            data[:rest] = data[whole:filled]
-            self._filled = rest
-        elif filled >= BLOCK:
-            # A line of megabytes: its beginning stands for it, what follows is passed over.
-            if not self._skipping:
-                self.reader.line(bytes(data[:LONGEST]))
-            self._skipping, self._filled = True, 0
-        else:
-            self._filled = filled
-        if self._progress:
-            self._progress(count)
-
-    def _lines(self, end: int) -> None:
-        data, start = self._block.data, 0
-        self.reader.ledger.lines += data.count(b"\n", 0, end)
-        if self._skipping:
-            start = data.find(b"\n", 0, end) + 1
-            self._skipping = False
+    def _lines(self, text: bytes, end: int) -> None:
+        self.reader.ledger.lines += text.count(b"\n", 0, end)
         if not self._begun:
             self._begun = True
-            self._note(bytes(data[start : data.find(b"\n", start, end)][:LONGEST]))
-        self._last_of_block = self._previous
-        self._previous = bytes(data[data.rfind(b"\n", 0, end - 1) + 1 : end - 1][:LONGEST])
+            self._note(text[: text.find(b"\n")][:LONGEST])
+        before, self._previous = self._previous, text[text.rfind(b"\n", 0, end - 1) + 1 : end - 1][:LONGEST]
         if self._every_line:
-            for line in bytes(data[start:end]).split(b"\n")[:-1]:
+            for line in text[: end - 1].split(b"\n"):
                 self.reader.line(line)
         else:
-            self._lane.take(start, end, self._last_of_block)
+            self._lane.take(Block(text, end), before)
 
     def _note(self, line: bytes) -> None:
         """Take the time of a source's first or last line in: the period that was read."""
@@ -226,7 +229,7 @@ def _side_by_side(
     with os.fdopen(receive, "rb") as answer:
         later = pickle.load(answer)
     os.waitpid(child, 0)
-    ledger, reader.sessions, problems, interrupted = later
+    ledger, reader.sessions, reader.failures, problems, interrupted = later
     reading.ledger.merge(ledger)
     reading.problems.update(problems)
     reading.interrupted |= interrupted
@@ -241,7 +244,7 @@ def _child(
     status = 1
     try:
         reading = Reading()
-        reader.sessions = {}
+        reader.sessions, reader.failures = {}, {}
         reader.ledger = Ledger()
         scanner = Scanner(reader, every_line=False)
         try:
@@ -253,7 +256,10 @@ def _child(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         reading.ledger.settle()
         with os.fdopen(send, "wb") as answer:
-            pickle.dump((reading.ledger, reader.sessions, reading.problems, reading.interrupted), answer)
+            pickle.dump(
+                (reading.ledger, reader.sessions, reader.failures, reading.problems, reading.interrupted),
+                answer,
+            )
         status = 0
     finally:
         os._exit(status)

@@ -5,50 +5,52 @@ glibc's memmem(3) is four times as fast as ``bytes.find`` where a text is rare; 
 """
 
 import ctypes
-from collections.abc import Callable, Iterator
-
-Finder = Callable[[int, int, bytes], int]
-
-
-class Block:
-    """A buffer of log, searched again and again without being copied.
-
-    ``find(start, end, text)`` gives the first place of ``text`` between two places, or -1.
-    """
-
-    def __init__(self, size: int) -> None:
-        """Make room for ``size`` bytes."""
-        self.data = bytearray(size)
-        self.view = memoryview(self.data)
-        self.find: Finder = _memmem(self.data) or self._slow_find
-
-    def places(self, text: bytes, start: int, end: int) -> Iterator[int]:
-        """Yield the first place of ``text`` on each line that has it; whole lines lie between the ends."""
-        data, find = self.data, self.find
-        place = find(start, end, text)
-        while place >= 0:
-            yield place
-            place = data.find(b"\n", place, end)
-            if place < 0:
-                return
-            place = find(place, end, text)
-
-    def _slow_find(self, start: int, end: int, text: bytes) -> int:
-        return self.data.find(text, start, end)
+from collections.abc import Iterator
+from typing import Any
 
 
-def _memmem(data: bytearray) -> Finder | None:
-    """Give a search through ``data`` by the C library, None if it has none."""
+def _library_function() -> Any:
     try:
         memmem = ctypes.CDLL(None).memmem
     except (OSError, AttributeError):
         return None
     memmem.restype = ctypes.c_void_p
     memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
-    base = ctypes.addressof((ctypes.c_char * len(data)).from_buffer(data))
+    return memmem
 
-    def find(start: int, end: int, text: bytes) -> int:
-        found = memmem(base + start, end - start, text, len(text))
-        return found - base if found else -1
 
-    return find
+_MEMMEM = _library_function()
+
+
+class Block:
+    """The first ``end`` bytes of a text, which are whole lines; they are searched without being copied."""
+
+    def __init__(self, text: bytes, end: int) -> None:
+        """Keep ``text``, on which the C library's pointers rely."""
+        self.text, self.end = text, end
+        self._base = ctypes.cast(ctypes.c_char_p(text), ctypes.c_void_p).value or 0
+
+    def find(self, sought: bytes, start: int = 0) -> int:
+        """Give the first place of ``sought`` from ``start`` on, or -1."""
+        if _MEMMEM is None:
+            return self.text.find(sought, start, self.end)
+        found = _MEMMEM(self._base + start, self.end - start, sought, len(sought))
+        return found - self._base if found else -1
+
+    def places(self, sought: bytes) -> Iterator[int]:
+        """Yield the first place of ``sought`` on each line that has it; fastest where it is rare."""
+        place = self.find(sought)
+        while place >= 0:
+            yield place
+            place = self.text.find(b"\n", place, self.end)
+            if place < 0:
+                return
+            place = self.find(sought, place)
+
+    def frequent_places(self, sought: bytes) -> Iterator[int]:
+        """Do as ``places``, without the detour through the C library, which pays only where hits are rare."""
+        find, end = self.text.find, self.end
+        place = find(sought, 0, end)
+        while place >= 0:
+            yield place
+            place = find(sought, place + len(sought), end)

@@ -79,9 +79,10 @@ class Slots:
 class Tally:
     """All attempts that ended in the same way."""
 
-    def __init__(self, names: int = 128) -> None:
-        """Begin empty; ``names`` is how many clients and users are surely kept apart."""
+    def __init__(self, names: int = 128, *, people: bool = True) -> None:
+        """Begin empty; ``names`` clients and users are surely kept apart, if ``people`` matter."""
         self.count = 0
+        self._people = people
         self.span = Span()
         self.slots = Slots()
         self.services: Counter[str] = Counter()
@@ -101,13 +102,15 @@ class Tally:
         self.slots.add(times)
         _bounded(self.services, services)
         _bounded(self.mechanisms, [name for name in mechanisms if name])
+        if len(self.samples) < SAMPLES:
+            self.samples = list(dict.fromkeys((*self.samples, *filter(None, samples))))[:SAMPLES]
+        if not self._people:
+            return
         self.clients.add([name for name in clients if name])
         self.addresses.add([name for name in addresses if name])
         known = [name for name in users if name]
         self.users.add(known)
         self.names.add(known)
-        if len(self.samples) < SAMPLES:
-            self.samples = list(dict.fromkeys((*self.samples, *filter(None, samples))))[:SAMPLES]
 
     def merge(self, other: "Tally") -> None:
         """Count in what ``other`` counted further on in the log."""

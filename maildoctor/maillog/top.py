@@ -2,11 +2,10 @@
 
 ``Top`` is the algorithm of Misra and Gries (1982) in batches: a count shown is at most ``error`` too small,
 and ``error`` is at most total / (capacity + 1). While fewer names than that came up, counts are exact.
-``Distinct`` is linear counting (Whang and others, 1990): about 1 % off up to a million names, and exact in
-practice for small numbers.
+``Distinct`` keeps the smallest hashes (Bar-Yossef and others, 2002): exact below 2,048 names, about 2 % off
+above. What it says does not depend on the order, nor on how a log is cut into parts.
 """
 
-import math
 import zlib
 from collections import Counter
 from collections.abc import Iterable
@@ -49,25 +48,34 @@ class Top:
 class Distinct:
     """About how many different names came up."""
 
-    BITS = 1 << 18
+    KEPT = 2048
 
     def __init__(self) -> None:
-        """Begin with none; 32 KiB."""
-        self._map = bytearray(self.BITS // 8)
+        """Begin with none."""
+        self._smallest: set[int] = set()
+        self._limit = 1 << 32
 
     def add(self, names: Iterable[bytes]) -> None:
         """Note ``names``."""
-        marks, mask = self._map, self.BITS - 1
-        for name in set(names):
-            place = zlib.crc32(name) & mask
-            marks[place >> 3] |= 1 << (place & 7)
+        limit, crc32 = self._limit, zlib.crc32
+        self._smallest.update([number for name in names if (number := crc32(name)) < limit])
+        if len(self._smallest) > 2 * self.KEPT:
+            self._shorten()
 
     def merge(self, other: "Distinct") -> None:
         """Note what ``other`` noted."""
-        both = int.from_bytes(self._map, "little") | int.from_bytes(other._map, "little")
-        self._map = bytearray(both.to_bytes(len(self._map), "little"))
+        self._smallest |= other._smallest
+        self._limit = min(self._limit, other._limit)
+        self._shorten()
 
     def about(self) -> int:
         """Give the estimate."""
-        empty = self.BITS - int.from_bytes(self._map, "little").bit_count()
-        return round(-self.BITS * math.log(max(empty, 1) / self.BITS))
+        self._shorten()
+        if len(self._smallest) < self.KEPT:
+            return len(self._smallest)
+        return round((self.KEPT - 1) * (1 << 32) / max(self._smallest))
+
+    def _shorten(self) -> None:
+        if len(self._smallest) > self.KEPT:
+            kept = sorted(self._smallest)[: self.KEPT]
+            self._smallest, self._limit = set(kept), kept[-1] + 1

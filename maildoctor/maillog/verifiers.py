@@ -20,7 +20,7 @@ _PAM = re.compile(
 )
 _PROCESS = re.compile(
     r"(?P<process>auth|auth-worker|master|config|log|doveconf)"
-    r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,99}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
+    r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,9}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
 )
 _SEVERITY = re.compile(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
 _CONNECTION = re.compile(r"conn [^ ]{1,100} \([^()]{0,100}\): ")
