@@ -1,4 +1,4 @@
-"""The least change that lets postfix pass a directory."""
+"""Who passes the directories on the way, and the least change that lets postfix pass one."""
 
 import stat
 
@@ -18,3 +18,9 @@ def let_pass(host: Host, directory: Step) -> ChangeOwner:
     mode = stat.S_IMODE(status.st_mode) | bit
     owner, group = user_name(host, status.st_uid), group_name(host, status.st_gid)
     return ChangeOwner(directory.path, owner, group, mode)
+
+
+def open_to_all(host: Host, path: str) -> bool:
+    """Tell whether strangers get through every directory on the way to ``path``; errors as in ``walk``."""
+    *directories, _ = host.walk(path)
+    return all(step.status.st_mode & 0o001 for step in directories)

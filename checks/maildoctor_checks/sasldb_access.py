@@ -16,7 +16,7 @@ from maildoctor.postfix.service import Service
 from maildoctor.remedy import AddUserToGroup, ChangeOwner, Option, ReloadUnit, Remedy
 from maildoctor.sasl.sasldb import Database, Place, database, inside, outside, place
 from maildoctor.sasl.smtpd_conf import SASLDB_PATH
-from maildoctor_checks._directory import let_pass
+from maildoctor_checks._directory import let_pass, open_to_all
 from maildoctor_checks._sasldb import impact, is_judged, named, owner_and_group, postfix_group
 
 
@@ -111,7 +111,7 @@ def sasldb_readable_by_others(host: Host) -> Iterator[Finding]:
     """
     for found in _databases(host):
         bits = found.status.st_mode & 0o006
-        if not bits or found.fault or not found.accounts or not _open_to_all(host, found.path):
+        if not bits or found.fault or not found.accounts or not open_to_all(host, found.path):
             continue
         mode = stat.S_IMODE(found.status.st_mode)
         action = ChangeOwner(found.path, *owner_and_group(host, found.status), mode & ~0o007)
@@ -143,12 +143,6 @@ def _databases(host: Host) -> Iterator[Database]:
         if found and (key := (found.status.st_dev, found.status.st_ino)) not in seen:
             seen.add(key)
             yield found
-
-
-def _open_to_all(host: Host, path: str) -> bool:
-    """Tell whether strangers get through every directory on the way."""
-    *directories, _ = host.walk(path)
-    return all(step.status.st_mode & 0o001 for step in directories)
 
 
 def _close(host: Host, found: Database, action: ChangeOwner) -> Remedy:
