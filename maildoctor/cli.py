@@ -227,7 +227,7 @@ def probe(
     recipient: Optional[str] = typer.Option(
         None, "--rcpt", metavar="ADDRESS", help="Ask for relaying to ADDRESS; nothing is sent there."
     ),
-    timeout: float = typer.Option(20.0, "--timeout", metavar="SECONDS", help="Wait so long in each phase."),
+    timeout: float = typer.Option(30.0, "--timeout", metavar="SECONDS", help="Wait so long in each phase."),
     format: Format = FORMAT,
     output: Optional[str] = OUTPUT,
     color: Colour = COLOUR,

@@ -42,7 +42,7 @@ class ProbeOptions:
     tls: Tls = Tls.AUTO
     sender: str | None = None
     recipient: str | None = None
-    timeout: float = 20.0
+    timeout: float = 30.0
     as_json: bool = False
     output: str | None = None
     colour: Colour = Colour.AUTO

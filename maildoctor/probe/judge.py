@@ -22,6 +22,9 @@ STAGES = {
     Step.RELAY_AFTER_LOGIN: Stage.PERMITTED,
 }
 _ENHANCED = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}(?= |$)")
+PATIENCE = 9.5
+"""Seconds, nearly: Postfix gives up on Dovecot after 10 (AUTH_TIMEOUT in its xsasl_dovecot_server.c), while
+Dovecot holds back an address that failed before for up to 15 (auth-penalty.h)."""
 _NOT_AUTH = (500, 501, 502, 503, 504, 530, 534, 538)
 
 
@@ -101,8 +104,8 @@ def starttls_refused(reply: Reply) -> Judged:
     return failed(Stage.OFFERED, f"STARTTLS is offered, then refused{more}", reply)
 
 
-def auth(reply: Reply, mechanism: str, made_up: bool) -> Judged:
-    """Judge the end of an AUTH exchange (RFC 4954, 4 and 6)."""
+def auth(reply: Reply, mechanism: str, made_up: bool, seconds: float = 0.0) -> Judged:
+    """Judge the end of an AUTH exchange (RFC 4954, 4 and 6), which took some ``seconds``."""
     if reply.code == 235 and made_up:
         return failed(
             Stage.VERIFYING, "ALARM: a user that exists nowhere is let in with a made-up password", reply
@@ -113,6 +116,8 @@ def auth(reply: Reply, mechanism: str, made_up: bool) -> Judged:
         return failed(Stage.LISTENING, "the server ends the conversation", reply)
     if reply.code in _NOT_AUTH:
         return failed(Stage.OFFERED, f"the server does not let this client use AUTH {mechanism}", reply)
+    if reply.code == 454 and seconds >= PATIENCE:
+        return _given_up(reply, made_up)
     if 400 <= reply.code < 500 or "generic failure" in reply.text:
         return failed(Stage.REACHABLE, "smtpd gets no answer from whatever verifies passwords", reply)
     if "no mechanism available" in reply.text:
@@ -131,6 +136,12 @@ def auth(reply: Reply, mechanism: str, made_up: bool) -> Judged:
         "something said no: the password is wrong, or what verifies it cannot find the user",
         reply,
     )
+
+
+def _given_up(reply: Reply, made_up: bool) -> Judged:
+    """Judge a 454 that came late: Dovecot may be stuck, or just slow with an address that failed before."""
+    text = "Postfix stopped waiting for Dovecot, which is slow with addresses that failed before: ask again in 2 minutes"
+    return not_judged(text, reply) if made_up else failed(Stage.REACHABLE, text, reply)
 
 
 def relay_after_login(command: str, reply: Reply) -> Judged:

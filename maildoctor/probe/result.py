@@ -72,6 +72,11 @@ class Phase:
         """Tell whether it failed."""
         return self.judged.outcome is Outcome.FAILED
 
+    @property
+    def refused(self) -> bool:
+        """Tell whether AUTH was answered with a plain no."""
+        return self.judged.reply is not None and self.judged.reply.code == 535
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
@@ -115,8 +120,8 @@ class ProbeResult:
             return Verdict.DEGRADED if relayed and not self._open_relay else Verdict.BROKEN
         if self.logged_in and relayed:
             return Verdict.WHOLE
-        tried = any(phase.step is Step.AUTH and phase.judged.reply for phase in self.phases)
-        return Verdict.NOTHING_WRONG_FOUND if self.made_up and tried else Verdict.UNKNOWN
+        answered = any(phase.step is Step.AUTH and phase.refused for phase in self.phases)
+        return Verdict.NOTHING_WRONG_FOUND if self.made_up and answered else Verdict.UNKNOWN
 
     @property
     def _open_relay(self) -> bool:

@@ -1,6 +1,7 @@
 """One probe from the first connection to the last: what the telnet session of every how-to does by hand."""
 
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 
 from maildoctor.finding import Stage
 from maildoctor.probe import judge
@@ -12,8 +13,8 @@ from maildoctor.probe.result import Judged, Outcome, Phase, ProbeResult, Step
 from maildoctor.probe.target import Envelope, Target, Tls
 from maildoctor.probe.transcript import Transcript
 
-DEADLINE = 20.0
-"""Seconds for a phase: PAM takes 5 s to say no, Dovecot 10, postscreen 6 to say anything."""
+DEADLINE = 30.0
+"""Seconds for a phase: PAM takes 5 to say no, Dovecot up to 17, postscreen 6 to say anything."""
 SMTP_PORT = 25
 NO_CLIENT = "not tried: maildoctor has no client for it"
 IN_CLEAR_REFUSED = "not tried: the password would cross the network in clear (--tls none allows it)"
@@ -28,37 +29,52 @@ def probe(
     envelope: Envelope | None = None,
     relaying: bool = True,
     port_25: bool = True,
+    every: bool = True,
 ) -> ProbeResult:
     """Try to log in on ``target`` and ask for relaying, and say of each phase how it ended.
 
     Without ``credentials`` a user is made up. ``deadline`` is for each phase, in seconds; six times that is
-    the limit of the whole. ``mechanism`` (PLAIN, LOGIN, CRAM-MD5) limits AUTH to one. With ``relaying``
+    the limit of the whole. ``mechanism`` (PLAIN, LOGIN, CRAM-MD5) limits AUTH to one; without ``every`` the
+    simplest on offer is enough, which costs least where failed logins are counted. With ``relaying``
     it asks for that, too: after the login, without one, and with ``port_25`` there as well. DATA is never
     sent. Never raises for what a server does.
     """
-    envelope = envelope or Envelope(f"postmaster@{target.name or 'localhost'}")
-    return _Probe(target, credentials or made_up(), deadline, envelope).run(mechanism, relaying, port_25)
+    plan = _Plan(envelope or _postmaster(target), mechanism, every, relaying, port_25)
+    return _Probe(target, credentials or made_up(), deadline, plan).run()
+
+
+def _postmaster(target: Target) -> Envelope:
+    return Envelope(f"postmaster@{target.name or 'localhost'}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    envelope: Envelope
+    mechanism: str | None
+    every: bool
+    relaying: bool
+    port_25: bool
 
 
 class _Probe:
-    def __init__(self, target: Target, who: Credentials, deadline: float, envelope: Envelope) -> None:
+    def __init__(self, target: Target, who: Credentials, deadline: float, plan: _Plan) -> None:
         self.target = target
         self.who = who
-        self.envelope = envelope
+        self.plan = plan
         self.clock = Clock(deadline)
         self.transcript = Transcript(who.secrets())
 
-    def run(self, mechanism: str | None, relaying: bool, port_25: bool) -> ProbeResult:
+    def run(self) -> ProbeResult:
         first = self._greet(self.target)
         phases = list(first.phases)
         if _starttls_refused(first) and first.before and self.target.own:
             self._end(first)
             self.target = replace(self.target, tls=Tls.NONE)
-            phases += self._log_in(self._greet(self.target), mechanism, relaying)
+            phases += self._log_in(self._greet(self.target))
         else:
-            phases += self._log_in(first, mechanism, relaying)
-        if relaying:
-            phases += self._relaying_without_login(first.speaking, port_25)
+            phases += self._log_in(first)
+        if self.plan.relaying:
+            phases += self._relaying_without_login(first.speaking)
         return ProbeResult(
             first.target,
             self.who.user,
@@ -74,13 +90,13 @@ class _Probe:
     def _greet(self, target: Target) -> Greeting:
         return Greeting(target, self.clock, self.transcript).walk()
 
-    def _log_in(self, greeting: Greeting, mechanism: str | None, relaying: bool) -> list[Phase]:
+    def _log_in(self, greeting: Greeting) -> list[Phase]:
         """Try each mechanism in a conversation of its own; the first that succeeds asks for relaying."""
         phases: list[Phase] = []
         relayed = Phase(Step.RELAY_AFTER_LOGIN, judge.skipped("nobody is logged in"))
         if greeting.broken:
-            phases.append(Phase(Step.AUTH, judge.skipped("not reached"), mechanism=mechanism))
-        for name in [] if greeting.broken else _wanted(greeting.mechanisms, mechanism):
+            phases.append(Phase(Step.AUTH, judge.skipped("not reached"), mechanism=self.plan.mechanism))
+        for name in [] if greeting.broken else self._wanted(greeting.mechanisms):
             if (untried := self._untried(name, greeting)) is not None:
                 phases.append(Phase(Step.AUTH, untried, mechanism=name))
                 continue
@@ -88,11 +104,17 @@ class _Probe:
                 greeting = self._greet(self.target)
             phases.append(self._auth(greeting, name))
             logged_in = phases[-1].judged.outcome is Outcome.OK
-            if relaying and logged_in and relayed.judged.outcome is Outcome.SKIPPED:
+            if self.plan.relaying and logged_in and relayed.judged.outcome is Outcome.SKIPPED:
                 relayed = self._relay_after_login(greeting)
             self._end(greeting)
         self._end(greeting)
-        return [*phases, relayed] if relaying else phases
+        return [*phases, relayed] if self.plan.relaying else phases
+
+    def _wanted(self, offered: tuple[str, ...]) -> tuple[str, ...]:
+        if self.plan.mechanism is not None:
+            return (self.plan.mechanism,)
+        simplest = [name for name in MECHANISMS if name in offered]
+        return offered if self.plan.every or not simplest else tuple(simplest[:1])
 
     def _untried(self, name: str, greeting: Greeting) -> Judged | None:
         """Say why a mechanism is not tried; None where it is."""
@@ -112,18 +134,20 @@ class _Probe:
         talk = greeting.talk
 
         def action() -> Judged:
-            return judge.auth(talk.authenticate(name, self.who), name, self.who.made_up)
+            begun = time.monotonic()
+            reply = talk.authenticate(name, self.who)
+            return judge.auth(reply, name, self.who.made_up, time.monotonic() - begun)
 
         return carry_out(Step.AUTH, action, self.clock, talk, name)
 
     def _relay_after_login(self, greeting: Greeting) -> Phase:
         def action() -> Judged:
-            command, reply = greeting.talk.relay(self.envelope.sender, self.envelope.recipient)
+            command, reply = greeting.talk.relay(self.plan.envelope.sender, self.plan.envelope.recipient)
             return judge.relay_after_login(command, reply)
 
         return carry_out(Step.RELAY_AFTER_LOGIN, action, self.clock, greeting.talk)
 
-    def _relaying_without_login(self, speaking: bool, port_25: bool) -> list[Phase]:
+    def _relaying_without_login(self, speaking: bool) -> list[Phase]:
         """Ask the service, and port 25 as well, to relay for a client that has not logged in."""
         step = Step.RELAY_WITHOUT_LOGIN
         phases = [
@@ -131,7 +155,7 @@ class _Probe:
             if speaking
             else Phase(step, judge.skipped("not reached"))
         ]
-        if port_25 and self.target.port != SMTP_PORT:
+        if self.plan.port_25 and self.target.port != SMTP_PORT:
             smtp = replace(self.target, port=SMTP_PORT, tls=Tls.NONE, service="smtp")
             phases.append(self._relay_as_nobody(Step.RELAY_WITHOUT_LOGIN_25, smtp))
         return phases
@@ -142,7 +166,7 @@ class _Probe:
         def action() -> Judged:
             if not greeting.speaking:
                 return _unspoken(greeting)
-            _, reply = greeting.talk.relay(self.envelope.sender, self.envelope.recipient)
+            _, reply = greeting.talk.relay(self.plan.envelope.sender, self.plan.envelope.recipient)
             return judge.relay_without_login(reply, greeting.client, target)
 
         phase = carry_out(step, action, self.clock, greeting.session)
@@ -153,10 +177,6 @@ class _Probe:
         if greeting.session is not None:
             greeting.session.goodbye()
             greeting.session = None
-
-
-def _wanted(offered: tuple[str, ...], mechanism: str | None) -> tuple[str, ...]:
-    return (mechanism,) if mechanism else offered
 
 
 def _starttls_refused(greeting: Greeting) -> bool:

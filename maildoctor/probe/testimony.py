@@ -21,7 +21,7 @@ class Testimony(StrEnum):
     NOT_OFFERED = "not-offered"
     """The server speaks, but offers this client no AUTH."""
     UNKNOWN = "unknown"
-    """None of the mechanisms on offer could be tried."""
+    """No mechanism on offer could be tried, or Postfix gave up on a Dovecot that may only be slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Witness:
 
 def witness(target: Target, deadline: float = DEADLINE) -> Witness:
     """Try to log in on ``target`` with a made-up user; ``deadline`` is for each phase, in seconds."""
-    return testify(probe(target, deadline=deadline, relaying=False))
+    return testify(probe(target, deadline=deadline, relaying=False, every=False))
 
 
 def testify(result: ProbeResult) -> Witness:
@@ -48,9 +48,12 @@ def testify(result: ProbeResult) -> Witness:
     if result.failures:
         phase = result.failures[0]
         return _says(Testimony.NOT_OFFERED if _not_offered(phase) else Testimony.BROKEN, phase, result)
-    answers = [phase for phase in result.phases if phase.step is Step.AUTH and phase.judged.reply]
+    answers = [phase for phase in result.phases if phase.step is Step.AUTH and phase.refused]
     if answers:
         return _says(Testimony.ANSWERS, answers[0], result)
+    unjudged = [phase for phase in result.phases if phase.judged.outcome is Outcome.NOT_JUDGED]
+    if unjudged:
+        return _says(Testimony.UNKNOWN, unjudged[0], result)
     return Witness(Testimony.UNKNOWN, "no mechanism on offer could be tried", result=result)
 
 

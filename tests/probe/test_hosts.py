@@ -301,8 +301,10 @@ def test_arrangement(name: str, release: str) -> None:
         assert [phase for phase in seen.phases if phase.startswith("auth")] == logins
         assert seen.phases["relay-without-login"] == "ok"
         if name == "dovecot":
-            host.sh("systemctl stop dovecot")
+            host.sh("systemctl kill --signal=KILL dovecot")
             assert as_hoge(host, "--service", service).status == 1
+            host.sh(RESTART)
+            assert as_hoge(host, "--service", service).stage == "listening"
         if name == "sasldb-chroot":
             host.sh("rm /var/spool/postfix/etc/sasldb2")
             assert as_hoge(host).stage == "verifying"

@@ -94,6 +94,13 @@ def test_who_is_trusted_cannot_judge(
     assert judge.relay_without_login(Reply(250, "Ok"), ip_address(client), target).outcome is outcome
 
 
+@pytest.mark.parametrize(("made_up", "outcome"), [(True, Outcome.NOT_JUDGED), (False, FAILED)])
+def test_a_late_454_may_be_a_dovecot_that_holds_us_back(made_up: bool, outcome: Outcome) -> None:
+    reply = Reply(454, "4.7.0 Temporary authentication failure: Connection lost to authentication server")
+    assert judge.auth(reply, "PLAIN", made_up, 10.01).outcome is outcome
+    assert judge.auth(reply, "PLAIN", made_up, 0.1).outcome is FAILED
+
+
 def test_a_missing_starttls_key_is_named() -> None:
     judged = judge.starttls_refused(Reply(454, "4.7.0 TLS not available due to local problem"))
     assert judged.stage is Stage.OFFERED
