@@ -35,7 +35,7 @@ from maildoctor.source import Source
 SUBMISSION = "submission/inet"
 NAME = "smtps?|submissions?|ssmtp|465|587"
 COMMENTED = re.compile(rf"#\s*((?:\S+:)?(?:{NAME}))\s+inet(?:\s+\S+){{5}}\s+smtpd\b")
-STARTS = ("postfix-not-running", "service-not-listening")
+STARTS = ("postfix-not-running", "service-not-listening", "postconf-unusable")
 
 
 @check(Stage.LISTENING)
@@ -71,8 +71,7 @@ def submission_service_missing(host: Host) -> Iterator[Finding]:
     evidence += [Evidence.at(where, text) for where, text in _commented(host)]
     evidence += [Evidence(str(sign.source), sign.value) for sign in signs]
     yield Finding(
-        summary="Nobody can log in anywhere: AUTH is enabled nowhere, and master.cf has no working service"
-        " for submission",
+        summary="AUTH is enabled nowhere, and master.cf has no working service for submission",
         subject=SUBMISSION,
         expected="an smtpd of type inet named submission or submissions",
         found=", ".join(_line(entry) for entry in wrong) or "none",
@@ -242,7 +241,7 @@ def _is_no_login_service(host: Host, entry: Entry) -> bool:
 
 def _commented(host: Host) -> Iterator[tuple[Source, str]]:
     for number, line in enumerate(host.text(MASTER_CF).splitlines(), 1):
-        if COMMENTED.match(line) and not line.startswith(("#smtp ", "#smtp\t")):
+        if (found := COMMENTED.match(line)) and found[1] in ("submission", "submissions", "smtps"):
             yield Source(MASTER_CF, number), " ".join(line.split())
 
 

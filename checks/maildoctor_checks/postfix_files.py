@@ -5,15 +5,23 @@ from dataclasses import replace
 
 from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
-from maildoctor.host import Host
-from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, main, master, parameters
+from maildoctor.host import CommandHung, CommandMissing, Host
+from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, main, master, parameters, postconf
 from maildoctor.postfix.daemon import master_pid
 from maildoctor.postfix.expansion import Unexpandable, expand
 from maildoctor.postfix.main_cf import Problem
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Option, Remedy, RemoveParameter, RestartUnit
 
-DEAD = ("postfix-not-running", "service-not-listening", "service-throttled", "smtpd-older-than-change")
+DEAD = (
+    "postfix-not-running",
+    "service-not-listening",
+    "service-throttled",
+    "smtpd-older-than-change",
+    "postconf-unusable",
+)
+MOST = 3
+"""Broken lines to be named; a file that is no text has hundreds."""
 
 
 @check(Stage.LISTENING, explains=(*DEAD, "auth-not-enabled"))
@@ -37,9 +45,9 @@ def main_cf_broken(host: Host) -> Iterator[Finding]:
         Manual: what the line was to say, only the admin knows.
     See: postconf(5)
     """
-    for problem in main(host).problems:
-        if problem.fatal:
-            yield _unreadable(problem, MAIN_CF, "postconf -n")
+    fatal = [each for each in main(host).problems if each.fatal]
+    for problem in fatal[:MOST]:
+        yield _unreadable(problem, MAIN_CF, "postconf -n")
 
 
 @check(Stage.LISTENING, explains=DEAD)
@@ -63,11 +71,11 @@ def master_cf_broken(host: Host) -> Iterator[Finding]:
         Manual: how the entry was meant, only the admin knows.
     See: master(5)
     """
-    for problem in master(host).problems:
-        if problem.fatal:
-            alive = host.live and master_pid(host) is not None
-            finding = _unreadable(problem, MASTER_CF, "postconf -M")
-            yield replace(finding, severity=Severity.WARNING) if alive else finding
+    fatal = [each for each in master(host).problems if each.fatal]
+    alive = host.live and bool(fatal) and master_pid(host) is not None
+    for problem in fatal[:MOST]:
+        finding = _unreadable(problem, MASTER_CF, "postconf -M")
+        yield replace(finding, severity=Severity.WARNING) if alive else finding
 
 
 @check(Stage.LISTENING, everywhere=True, explains=(*DEAD[1:], "auth-not-enabled"))
@@ -141,6 +149,44 @@ def parameter_unexpandable(host: Host) -> Iterator[Finding]:
                 proof=f"postconf -x {name}",
                 remedy=Remedy.choice(Option("default", f"{name} gets its default.", actions)),
             )
+
+
+@check(Stage.INSTALLED, live=True)
+def postconf_unusable(host: Host) -> Iterator[Finding]:
+    """postconf does not answer, though main.cf can be read.
+
+    What:
+        postconf(1), which Postfix's own scripts and this program ask for parameters, is gone, hangs, or ends
+        with an error. Everything here is judged by reading main.cf and Postfix's known defaults instead.
+    Why:
+        A damaged installation, or a fault in the configuration that no check knows yet. Postfix may go on
+        running, but "postfix reload" and the next start ask postconf too.
+    Start: saslauthd-chroot
+    Break:
+        mv /usr/sbin/postconf /usr/sbin/postconf.away
+    Mend:
+        mv /usr/sbin/postconf.away /usr/sbin/postconf
+    Safety:
+        Manual: what postconf says decides.
+    See: postconf(1)
+    """
+    try:
+        failure = postconf(host).failure
+    except (CommandMissing, CommandHung) as error:
+        failure = str(error)
+    named = main(host).problems or master(host).problems
+    if failure is None or (named and any(each.fatal for each in named)):
+        return
+    yield Finding(
+        summary=f"postconf gives no answer ({failure}); this is judged by reading main.cf alone",
+        subject="postconf",
+        severity=Severity.WARNING,
+        expected="all parameters",
+        found=failure,
+        evidence=(Evidence("postconf", failure),),
+        proof="postconf mail_version",
+        remedy=Remedy.manual("Look at what postconf says; dpkg --verify postfix shows damaged files."),
+    )
 
 
 def _unreadable(problem: Problem, path: str, proof: str) -> Finding:

@@ -51,11 +51,12 @@ def parse(text: str, path: str = "/etc/postfix/main.cf") -> MainCf:
 
 def _refusal(source: Source, text: str, name: str, equals: str) -> Problem | None:
     """Say why Postfix's split_nameval(3) refuses a line; None if it takes it."""
-    shown = f'"{text.strip(BLANKS)[:60]}"'
+    start = text.strip(BLANKS)[:60]
+    shown = f'"{start}"' if start.lstrip(BYTE_ORDER_MARK).isprintable() else "binary data"
     if text[0] in BLANKS:
         return Problem(source, f"{shown} begins with white space and so sets nothing", fatal=False)
     if text.startswith(BYTE_ORDER_MARK):
-        return Problem(source, f"a byte order mark stands before {shown[:1]}{shown[2:]}", fatal=False)
+        return Problem(source, f'a byte order mark stands before "{start[1:]}"', fatal=False)
     if not name.strip(BLANKS):
         return Problem(source, f"{shown} has no parameter name before '='")
     if not equals or any(blank in name.strip(BLANKS) for blank in BLANKS):
