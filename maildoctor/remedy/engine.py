@@ -54,6 +54,7 @@ class Repair:
         """
         self._note("undo")
         conflicts = sorted(path for path, _ in differences(self.site, self.record))
+        self.record.undoing = True
         problems = restore(self.site, self.record, leave=conflicts)
         problems += [f"{path}: changed by somebody else meanwhile; left as it is" for path in conflicts]
         if not problems:

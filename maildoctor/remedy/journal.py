@@ -154,9 +154,10 @@ class Journal:
 
     def forget_contents(self, record: Record) -> None:
         """Let go of the old files, which may hold secrets, when nothing can need them any more."""
-        for snapshot in record.before.values():
-            forget_kept(self.site, snapshot.paths.values())
-        with contextlib.suppress(FileNotFoundError):
+        # What cannot be removed is for root alone, and goes with the run when that is forgotten.
+        with contextlib.suppress(OSError):
+            for snapshot in record.before.values():
+                forget_kept(self.site, snapshot.paths.values())
             os.unlink(f"{self.directory}/contents")
 
     def _events(self) -> Iterator[dict[str, Any]]:
@@ -234,13 +235,19 @@ def _names(site: Site) -> list[str]:
         return []
     except OSError as error:
         raise RepairFailed.at(RUNS, error) from error
-    return sorted(name for name in names if NAME.fullmatch(name))
+    return sorted((name for name in names if NAME.fullmatch(name)), key=_order)
+
+
+def _order(name: str) -> tuple[str, int]:
+    """Give what sorts names by time; those of one second are numbered."""
+    date, clock, number = (*name.split("-"), "1")[:3]
+    return f"{date}-{clock}", int(number)
 
 
 def _free_name(site: Site) -> str:
     second = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    taken = sum(name.startswith(second) for name in _names(site))
-    return f"{second}-{taken + 1}" if taken else second
+    numbers = [number for when, number in map(_order, _names(site)) if when == second]
+    return f"{second}-{max(numbers) + 1}" if numbers else second
 
 
 def _forget_oldest(site: Site) -> None:

@@ -54,7 +54,7 @@ def _file(site: Site, path: str, present: PathState, before: PathState) -> None:
     if before.links > 1 and not same_file and _join(site, path, before):
         present, same_file = capture(site, path), True
     if present.content == before.content and (same_file or before.links == 1 == present.links):
-        if present.access != before.access:
+        if (present.access, present.mtime) != (before.access, before.mtime):
             change_access(site, path, before)
         return
     with site.place(path, follow=False) as place:

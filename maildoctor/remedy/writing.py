@@ -99,7 +99,7 @@ def set_access(descriptor: int, access: PathState) -> None:
 
 
 def change_access(site: Site, path: str, access: PathState) -> None:
-    """Give what stands at ``path`` another owner, group, mode and attributes; links are not followed.
+    """Give what stands at ``path`` another owner, group, mode, attributes and time; links are not followed.
 
     Raises RepairFailed for a link.
     """
@@ -110,6 +110,8 @@ def change_access(site: Site, path: str, access: PathState) -> None:
             if stat.S_ISLNK(os.fstat(descriptor).st_mode):
                 raise RepairFailed(f"{path}: is a symbolic link")
             set_access(descriptor, access)
+            if access.mtime:
+                os.utime(f"/proc/self/fd/{descriptor}", ns=(access.mtime, access.mtime))
         finally:
             os.close(descriptor)
         os.fsync(place.directory)
