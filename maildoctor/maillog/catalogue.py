@@ -176,7 +176,7 @@ def _message(entry: dict[str, Any]) -> Message:
         stage=Stage(entry["stage"]) if entry.get("stage") else None,
         role=entry["role"],
         meaning=entry["meaning"],
-        causes={errno: tuple(codes) for errno, codes in causes.items()},
+        causes={errno: tuple(codes) for errno, codes in causes.items() if codes},
         side=entry.get("side", "server"),
         weak=entry.get("weak", False),
         minor=entry.get("minor", False),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from maildoctor.maillog.catalogue import Catalogue, Message, Recognised, catalogue
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
 from maildoctor.maillog.line import Line, parse, service_of
-from maildoctor.maillog.masking import PROMPTS
 from maildoctor.maillog.stamps import STAMP, Calendar
 from maildoctor.maillog.tally import Attempt
 from maildoctor.maillog.verifiers import VERIFIERS, Verifiers
@@ -134,7 +133,13 @@ class Reader:
 
     def reason_alone(self, mechanism: str, reason: bytes) -> tuple[tuple[str, str], bool, Message | None]:
         """Give the tally of an attempt whose process said nothing else, and whether a verifier refused it."""
-        found = self._known.recognise("reason", _reason(reason.decode("utf-8", "surrogateescape"), mechanism))
+        text = reason.decode("utf-8", "surrogateescape")[:500]
+        if text == "bad protocol / cancel" and mechanism.startswith(_SECRET_MECHANISMS):
+            text = "cancelled secret"
+        found = self._known.recognise("reason", text)
+        if found is None and (_BASE64.fullmatch(text) or text == "xxx=="):
+            # The server's last challenge, which says nothing.
+            found = self._known.recognise("reason", "base64")
         if found is None:
             return ("reason-other", reason.decode("latin-1")[:60]), True, None
         return (found.message.id, found.detail), found.message.role == "refused", found.message
@@ -314,7 +319,8 @@ class Reader:
         """Lines of programs that know no sessions."""
         found = self._known.recognise(program, _plain(line.text))
         if found is None:
-            self._unknown(raw, line)
+            if program not in ("postfix", "other"):
+                self._unknown(raw, line)
         elif found.message.role != "noise" or found.message.causes:
             self._said(self._attempt(raw, line, found))
 
@@ -394,15 +400,6 @@ def _plain(text: bytes) -> str:
     severity = _SEVERITY.match(text)
     plain = (text[severity.end() :] if severity else text)[:2000].decode("utf-8", "surrogateescape").strip()
     return _CYRUS.sub("", plain, count=1) if plain.startswith("SASL authentication ") else plain
-
-
-def _reason(text: str, mechanism: str) -> str:
-    """Give a reason as the catalogue has it: what clients and challenges put there varies."""
-    if text == "bad protocol / cancel" and mechanism.startswith(_SECRET_MECHANISMS):
-        return "cancelled secret"
-    if text not in PROMPTS and (_BASE64.fullmatch(text) or text == "xxx=="):
-        return "base64"
-    return text[:500]
 
 
 def _stronger(new: Message, old: Message) -> bool:
