@@ -9,6 +9,8 @@ from maildoctor.remedy.system import System
 
 CODE_NAMES = {"squeeze": 6, "wheezy": 7, "jessie": 8, "stretch": 9, "buster": 10}
 CODE_NAMES |= {"bullseye": 11, "bookworm": 12, "trixie": 13, "forky": 14}
+POSTFIX = {6: (2, 7), 7: (2, 9), 8: (2, 11), 9: (3, 1), 10: (3, 4), 11: (3, 5), 12: (3, 7), 13: (3, 10)}
+"""The Postfix of each Debian release."""
 
 
 @fact
@@ -47,9 +49,15 @@ def _debian_version(host: Host) -> str:
 
 
 @fact
+def packaged_postfix(host: Host) -> tuple[int, ...] | None:
+    """Give Postfix's version by its package or, where dpkg cannot say, as this Debian release ships it."""
+    return postfix_version(host) or POSTFIX.get(debian_release(host) or 0)
+
+
+@fact
 def system(host: Host) -> System:
     """Give which commands change this host: whether systemd steers it, and its Postfix's version."""
-    return System(uses_systemd(host), postfix_version(host) or System().postfix)
+    return System(uses_systemd(host), packaged_postfix(host) or System().postfix)
 
 
 @fact

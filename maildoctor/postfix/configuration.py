@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from maildoctor.debian.packages import postfix_version
+from maildoctor.debian.release import packaged_postfix
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.defaults import NEWEST
@@ -87,7 +87,7 @@ def version(host: Host) -> tuple[int, ...]:
     numbers = re.match(r"\d+(?:\.\d+)+", said)
     if numbers:
         return tuple(int(part[:9]) for part in numbers.group().split("."))
-    return postfix_version(host) or NEWEST
+    return packaged_postfix(host) or NEWEST
 
 
 @fact

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from maildoctor.debian.packages import postfix_version
+from maildoctor.debian.release import packaged_postfix
 from maildoctor.host import CannotLook, Host
 from maildoctor.source import Sourced
 
@@ -22,7 +22,7 @@ def defaults(host: Host, written: Mapping[str, Sourced[str]]) -> dict[str, str]:
 
     ``written`` is what main.cf sets: mydomain follows from a myhostname that stands there.
     """
-    version = postfix_version(host) or NEWEST
+    version = packaged_postfix(host) or NEWEST
     name = host_name(host)
     domain = written.get("myhostname", Sourced(name)).value.partition(".")[2]
     said = {"mail_version": ".".join(map(str, version)), "myhostname": name}
