@@ -14,6 +14,8 @@ from maildoctor.remedy import Remedy
 
 MILTERS = "smtpd_milters"
 MILTER_ACTION = "milter_default_action"
+STOPPING = ("tempfail", "reject", "shutdown")
+"""The default was tempfail before Postfix 3.10 and is shutdown since; accept and quarantine stop nothing."""
 
 
 @check(Stage.PERMITTED, live=True)
@@ -61,11 +63,11 @@ def milter_unanswered(host: Host, service: Service) -> Iterator[Finding]:
     """Nobody answers at a milter, and without it smtpd takes nothing.
 
     What:
-        smtpd_milters names a socket at which no program listens, and milter_default_action is tempfail, as
-        by default, or reject.
+        smtpd_milters names a socket at which no program listens, and milter_default_action, by default
+        tempfail or (in newer versions) shutdown, is not accept.
     Why:
-        smtpd asks milters from the connection on. Without an answer it refuses the commands after EHLO, AUTH
-        among them: "454 4.3.0 Try again later". In main.cf, this stops incoming mail as well.
+        smtpd asks milters from the connection on. Without an answer it hangs up, or refuses the commands after
+        EHLO, AUTH among them: "454 4.3.0 Try again later". In main.cf, this stops incoming mail as well.
     Start: saslauthd-chroot
     Break:
         postconf -e smtpd_milters=inet:127.0.0.1:8891
@@ -81,10 +83,10 @@ def milter_unanswered(host: Host, service: Service) -> Iterator[Finding]:
     for text in words(service.parameter(MILTERS).value):
         milter = Endpoint.of(text)
         action = milter.setting("default_action", service.parameter(MILTER_ACTION).value)
-        why = unanswered(host, service, milter) if action.lower() in ("tempfail", "reject") else ""
+        why = unanswered(host, service, milter) if action.lower() in STOPPING else ""
         if why:
             yield Finding(
-                summary=f"the milter {milter.text} does not run, and smtpd refuses AUTH without it",
+                summary=f"the milter {milter.text} does not run, and without it smtpd refuses clients",
                 subject=milter.text,
                 impact=cost(host, service, MILTERS),
                 expected=f"a program that listens at {milter.text}",

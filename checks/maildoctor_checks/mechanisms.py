@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from maildoctor.check import check
-from maildoctor.finding import Evidence, Finding, Impact, Stage
+from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix import tls
 from maildoctor.postfix.service import Service
@@ -65,25 +65,26 @@ def plaintext_mechanisms_forbidden(host: Host, service: Service) -> Iterator[Fin
     See: SASL_README, postconf(5)
     """
     for offer in distinct_offers(host, service):
-        kept = _usable(host, service, offer.allowed)
-        if kept or "noplaintext" not in _words(service, offer.options):
-            continue
-        if not PLAINTEXT.intersection(offer.available):
-            continue
-        left = ", ".join(offer.allowed)
-        yield Finding(
-            summary=f"noplaintext leaves {left or 'no mechanism'} {offer.session}"
-            + (", which the verifier cannot serve" if left else ""),
-            subject=options_parameter(service, offer),
-            impact=Impact.ALL_LOGINS
-            if left
-            else _cost(host, service, offer, options_parameter(service, offer)),
-            expected=f"PLAIN or LOGIN allowed {offer.session}, or a verifier for others",
-            found=f"{offer.options} = {service.parameter(offer.options).value}",
-            evidence=(evidence(service, options_parameter(service, offer)), _available(host, service)),
-            proof=proof(service, options_parameter(service, offer)),
-            remedy=_allow_plaintext(service, offer),
-        )
+        forbids = "noplaintext" in _words(service, offer.options)
+        if forbids and PLAINTEXT.intersection(offer.available):
+            yield _forbidden(host, service, offer, _usable(host, service, offer.allowed))
+
+
+def _forbidden(host: Host, service: Service, offer: Offer, usable: tuple[str, ...]) -> Finding:
+    name = options_parameter(service, offer)
+    left = ", ".join(offer.allowed) or "no mechanism"
+    why_bad = ", which the verifier cannot serve" if offer.allowed and not usable else ""
+    return Finding(
+        summary=f"noplaintext leaves {left} {offer.session}{why_bad}",
+        subject=name,
+        severity=Severity.INFO if usable else Severity.ERROR,
+        impact=Impact.ALL_LOGINS if offer.allowed else _cost(host, service, offer, name),
+        expected=f"PLAIN or LOGIN allowed {offer.session}, or a verifier for others",
+        found=f"{offer.options} = {service.parameter(offer.options).value}",
+        evidence=(evidence(service, name), _available(host, service)),
+        proof=proof(service, name),
+        remedy=_allow_plaintext(service, offer),
+    )
 
 
 def _allow_plaintext(service: Service, offer: Offer) -> Remedy:
