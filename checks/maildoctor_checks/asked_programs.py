@@ -15,7 +15,7 @@ from maildoctor.remedy import Remedy
 MILTERS = "smtpd_milters"
 MILTER_ACTION = "milter_default_action"
 STOPPING = ("tempfail", "reject", "shutdown")
-"""The default was tempfail before Postfix 3.10 and is shutdown since; accept and quarantine stop nothing."""
+"""The default was tempfail and is shutdown in newer versions; accept and quarantine stop nothing."""
 
 
 @check(Stage.PERMITTED, live=True)
@@ -66,7 +66,7 @@ def milter_unanswered(host: Host, service: Service) -> Iterator[Finding]:
         smtpd_milters names a socket at which no program listens, and milter_default_action, by default
         tempfail or (in newer versions) shutdown, is not accept.
     Why:
-        smtpd asks milters from the connection on. Without an answer it hangs up, or refuses the commands after
+        smtpd asks milters from the connection on. Without an answer it hangs up, or refuses what comes after
         EHLO, AUTH among them: "454 4.3.0 Try again later". In main.cf, this stops incoming mail as well.
     Start: saslauthd-chroot
     Break:
