@@ -8,7 +8,7 @@ from maildoctor.finding import Evidence, Impact
 from maildoctor.host import CannotLook, Host, Missing
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Action, HardLink, MakeDirectory, MoveFile, Option, Remedy, SymbolicLink
-from maildoctor.sasl.intention import intention
+from maildoctor.sasl.intention import intention, traces_of_sasldb
 from maildoctor.sasl.sasldb import Database, Place, alone, in_use
 from maildoctor.sasl.smtpd_conf import effective
 
@@ -20,6 +20,8 @@ def is_judged(host: Host, service: Service) -> bool:
     """Tell whether sasldb2 matters: it is asked, and not only because an smtpd.conf is missing."""
     if not in_use(host, service):
         return False
+    if not alone(host, service) and not any(traces_of_sasldb(host, service)):
+        return False  # Others verify as well, and nobody has ever put a user into it.
     return effective(host, service).found or intention(host, service).verifier in ("sasldb", None)
 
 

@@ -230,7 +230,7 @@ def saslauthd_pidfile_mismatch(host: Host, service: Service) -> Iterator[Finding
         says. Guides for older releases change OPTIONS alone. A drop-in sets PIDFile, and makes the directory.
     Start: saslauthd-chroot
     Break on 13:
-        rm /etc/systemd/system/saslauthd.service.d/chroot.conf
+        rm /etc/systemd/system/saslauthd.service.d/*.conf
         systemctl daemon-reload
         timeout 3 systemctl restart saslauthd || true
         systemctl stop saslauthd
@@ -349,12 +349,13 @@ def saslauthd_instance_ignored(host: Host, service: Service) -> Iterator[Finding
     Break on 13:
         cp /etc/default/saslauthd /etc/default/saslauthd-postfix
         sed -i 's|/var/spool/postfix||' /etc/default/saslauthd
-        mv /etc/systemd/system/saslauthd.service.d/chroot.conf /root/chroot.conf
+        mkdir -p /root/away
+        mv /etc/systemd/system/saslauthd.service.d/*.conf /root/away
         systemctl daemon-reload
         systemctl restart saslauthd
     Mend on 13:
         mv /etc/default/saslauthd-postfix /etc/default/saslauthd
-        [ ! -e /root/chroot.conf ] || mv /root/chroot.conf /etc/systemd/system/saslauthd.service.d/chroot.conf
+        mv /root/away/*.conf /etc/systemd/system/saslauthd.service.d
         systemctl daemon-reload
         systemctl restart saslauthd
     Safety:

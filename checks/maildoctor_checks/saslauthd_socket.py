@@ -186,7 +186,7 @@ def saslauthd_socket_in_chroot_unchrooted(host: Host, service: Service) -> Itera
     Start: saslauthd-chroot
     Break:
         postconf -F submission/inet/chroot=n
-        systemctl reload postfix
+        systemctl restart postfix
     Mend:
         postconf -F submission/inet/chroot=y
         systemctl reload postfix
@@ -227,7 +227,7 @@ def saslauthd_path_without_mux(host: Host, service: Service) -> Iterator[Finding
     Start: saslauthd-chroot
     Break:
         echo 'saslauthd_path: /var/run/saslauthd' >> /etc/postfix/sasl/smtpd.conf
-        systemctl reload postfix
+        systemctl restart postfix
     Mend:
         sed -i '/^saslauthd_path/d' /etc/postfix/sasl/smtpd.conf
         systemctl reload postfix
@@ -259,7 +259,7 @@ def saslauthd_path_wrong(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         echo 'saslauthd_path: /var/spool/postfix/var/run/saslauthd/mux' >> /etc/postfix/sasl/smtpd.conf
-        systemctl reload postfix
+        systemctl restart postfix
     Mend:
         sed -i '/^saslauthd_path/d' /etc/postfix/sasl/smtpd.conf
         systemctl reload postfix
@@ -310,7 +310,7 @@ def saslauthd_socket_elsewhere(host: Host, service: Service) -> Iterator[Finding
     Break on 13:
         install -d -o root -g sasl -m 0710 /var/spool/postfix/run/saslauthd
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/spool/postfix/run/saslauthd"|' /etc/default/saslauthd
-        sed -i 's|/var/run|/run|' /etc/systemd/system/saslauthd.service.d/chroot.conf
+        sed -i 's|/var/run|/run|g' /etc/systemd/system/saslauthd.service.d/*.conf
         systemctl daemon-reload
         systemctl restart saslauthd
     Mend on 12:
@@ -319,7 +319,7 @@ def saslauthd_socket_elsewhere(host: Host, service: Service) -> Iterator[Finding
         systemctl start saslauthd
     Mend on 13:
         sed -i 's|^OPTIONS=.*|OPTIONS="-c -m /var/spool/postfix/var/run/saslauthd"|' /etc/default/saslauthd
-        sed -i 's|postfix/run|postfix/var/run|' /etc/systemd/system/saslauthd.service.d/*.conf
+        sed -i 's|postfix/run|postfix/var/run|g' /etc/systemd/system/saslauthd.service.d/*.conf
         systemctl daemon-reload
         systemctl restart saslauthd
     Safety:

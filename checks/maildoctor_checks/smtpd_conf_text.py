@@ -68,6 +68,7 @@ def smtpd_conf_syntax(host: Host, service: Service) -> Iterator[Finding]:
         evidence=(Evidence.at(Source(conf.path, fault.line), _shown(fault.text)),),
         proof=f"sed -n {fault.line}p {quote(conf.path)} | od -c | head",
         remedy=_rewrite(host, conf),
+        explains=() if conf.get("pwcheck_method") else OF_SASLDB,
     )
 
 
