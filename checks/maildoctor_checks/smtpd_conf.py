@@ -8,6 +8,7 @@ from maildoctor.finding import Evidence, Finding, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import (
+    MakeDirectory,
     MoveFile,
     Option,
     Remedy,
@@ -148,7 +149,12 @@ def _set(service: Service, name: str, value: str) -> Action:
 
 def _move(host: Host, service: Service, meant: SmtpdConf) -> Remedy:
     target = _place(host, service)
-    return Remedy.safe(MoveFile(meant.path, target), RestartUnit("postfix"))
+    return Remedy.safe(*_directory(host, target), MoveFile(meant.path, target), RestartUnit("postfix"))
+
+
+def _directory(host: Host, path: str) -> list[Action]:
+    directory = path.rpartition("/")[0]
+    return [] if host.exists(directory) else [MakeDirectory(directory)]
 
 
 @check(Stage.CONFIGURED, explains=OF_SASLDB)
@@ -237,7 +243,8 @@ def _set_up_for_postfix(traces: tuple[Evidence, ...]) -> bool:
 
 
 def _write(host: Host, service: Service, ambiguous: bool) -> Remedy:
-    actions = (WriteFile(_place(host, service), SASLAUTHD), RestartUnit("postfix"))
+    place = _place(host, service)
+    actions = (*_directory(host, place), WriteFile(place, SASLAUTHD), RestartUnit("postfix"))
     if not ambiguous:
         return Remedy.safe(*actions)
     meaning = "saslauthd verifies passwords; the users in sasldb2 can no longer log in."
@@ -245,6 +252,57 @@ def _write(host: Host, service: Service, ambiguous: bool) -> Remedy:
         Option("saslauthd", meaning, actions),
         notes="If sasldb2 is meant, nothing is missing: its users can log in. Then switch saslauthd off.",
     )
+
+
+@check(Stage.CONFIGURED, explains=OF_SASLDB)
+def saslauthd_not_asked(host: Host, service: Service) -> Iterator[Finding]:
+    """saslauthd is set up, but smtpd.conf lets smtpd ask sasldb2, which has no users.
+
+    What:
+        The line pwcheck_method: saslauthd is missing, commented out, or says auxprop. smtpd asks sasldb2,
+        where nobody is, and every login fails with 535, as if the password were wrong.
+    Why:
+        libsasl2's default is auxprop; an empty smtpd.conf is as good as none.
+    Start: saslauthd-chroot
+    Break:
+        sed -i 's/^pwcheck_method/#pwcheck_method/' /etc/postfix/sasl/smtpd.conf
+        systemctl restart postfix
+    Mend:
+        sed -i 's/^#pwcheck_method/pwcheck_method/' /etc/postfix/sasl/smtpd.conf
+        systemctl restart postfix
+    Safety:
+        Nobody can log in by sasldb2, so nobody loses anything. Where the file says auxprop in so many words,
+        a choice.
+    See: SASL_README, saslauthd(8)
+    """
+    named, conf = method(host, service), effective(host, service)
+    purpose = intention(host, service)
+    if not conf.found or conf.fault or conf.obstacle or not named.only("sasldb") or purpose.sasldb:
+        return
+    if not purpose.saslauthd or host.intended == "sasldb" or _misspelt(conf):
+        return
+    actions = (SetLine(conf.path, "pwcheck_method", ": ", "saslauthd"), RestartUnit("postfix"))
+    written = conf.get("pwcheck_method")
+    meaning = "smtpd asks saslauthd instead of sasldb2."
+    found = _first_words(conf) if written else "no pwcheck_method, which means auxprop"
+    yield Finding(
+        summary="smtpd asks sasldb2, which has no users, while saslauthd is set up",
+        subject=conf.path,
+        expected="pwcheck_method: saslauthd",
+        found=found,
+        evidence=(
+            Evidence.at(written.source, found) if written else Evidence(conf.path, found),
+            *purpose.saslauthd,
+        ),
+        proof=f"grep -in pwcheck_method {quote(conf.path)}; sasldblistusers2",
+        remedy=Remedy.choice(Option("saslauthd", meaning, actions)) if written else Remedy.safe(*actions),
+    )
+
+
+def _misspelt(conf: SmtpdConf) -> bool:
+    """Tell whether other checks name the line that was meant: a misspelt key, or a second line."""
+    lines = [(setting.key, setting.value.lower()) for setting in conf.settings if "pwcheck" in setting.key]
+    return any(key != "pwcheck_method" or "saslauthd" in value for key, value in lines)
 
 
 @check(Stage.CONFIGURED, explains=OF_SASLAUTHD)
