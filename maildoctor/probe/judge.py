@@ -140,7 +140,7 @@ def auth(reply: Reply, mechanism: str, made_up: bool, seconds: float = 0.0) -> J
 
 def _given_up(reply: Reply, made_up: bool) -> Judged:
     """Judge a 454 that came late: Dovecot may be stuck, or just slow with an address that failed before."""
-    text = "Postfix stopped waiting for Dovecot, which is slow with addresses that failed before: ask again in 2 minutes"
+    text = "Postfix gave up on Dovecot, which is slow with addresses that failed before: ask again later"
     return not_judged(text, reply) if made_up else failed(Stage.REACHABLE, text, reply)
 
 
