@@ -55,14 +55,20 @@ def package(host: Host, name: str) -> Package | None:
     Raises what ``status`` raises, and Unreadable where the file is cut off or damaged just there.
     """
     contents = status(host)
-    found = [parse(text) for text in paragraphs(contents, name)]
+    texts = paragraphs(contents, name)
+    if texts and not contents.endswith(b"\n") and contents.endswith(texts[-1]):
+        raise Unreadable(STATUS, f"is cut off in line {_last_line(contents)}, at package {name}")
+    found = [parse(text) for text in texts]
     found = [each for each in found if each.state != "not-installed"]
     if found:
         return max(found, key=lambda each: each.usable)
     if not contents.endswith(b"\n"):
-        line = contents.count(b"\n") + 1
-        raise Unreadable(STATUS, f"is cut off in line {line}, so {name} cannot be looked up")
+        raise Unreadable(STATUS, f"is cut off in line {_last_line(contents)}, so {name} cannot be looked up")
     return None
+
+
+def _last_line(contents: bytes) -> int:
+    return contents.count(b"\n") + 1
 
 
 def paragraphs(contents: bytes, name: str) -> list[bytes]:

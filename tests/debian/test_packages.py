@@ -101,7 +101,7 @@ def test_a_file_without_packages(tmp_path: Path, contents: bytes) -> None:
 
 
 def test_a_file_cut_off_inside_the_package(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match=r"status: is cut off or damaged at package postfix"):
+    with pytest.raises(Unreadable, match=r"status: is cut off in line 2, at package postfix"):
         package(host(tmp_path, POSTFIX[:25].encode()), "postfix")
 
 
