@@ -2,19 +2,27 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from maildoctor.commands import ExitStatus, WrongUsage
 from maildoctor.commands.output import report_stream
+from maildoctor.finding import Stage
 from maildoctor.host import CannotLook
-from maildoctor.maillog.incident import Judgement, Verdict
+from maildoctor.maillog.catalogue import Cause
+from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict
 from maildoctor.maillog.judge import judge
 from maildoctor.maillog.places import chosen, usual
 from maildoctor.maillog.scan import Progress, Reading, read
 from maildoctor.maillog.sources import Source, in_order
 from maildoctor.maillog.wanted import Wanted, moment_of
 from maildoctor.report.ink import Colour
+from maildoctor.report.sanitise import visible
+
+if TYPE_CHECKING:
+    from maildoctor.diagnosis import Diagnosis
+    from maildoctor.finding import Finding
 
 LONG_WORK = 64 * 1024 * 1024
 """Bytes from which a progress bar is shown."""
@@ -72,23 +80,67 @@ def wanted_of(options: ExplainLogOptions) -> Wanted:
 def judged(reading: Reading, sources: list[Source], options: ExplainLogOptions) -> Judgement:
     """Judge, and where something is to be decided on the host that wrote the log, ask ``check``."""
     judgement = judge(reading.ledger, top=options.top)
-    quiet = judgement.verdict is Verdict.NOTHING_WRONG and not judgement.incidents
+    quiet = judgement.verdict is Verdict.NOTHING_WRONG and not judgement.incidents and reading.ledger.logins
     if quiet or not options.ask_check or reading.interrupted or not usual(sources):
         return judgement
-    findings = what_check_sees()
-    return judge(reading.ledger, findings, options.top) if findings else judgement
+    diagnosis = what_check_says()
+    if diagnosis is None:
+        return judgement
+    return with_findings(judge(reading.ledger, seen_by(diagnosis), options.top), diagnosis)
 
 
-def what_check_sees() -> Mapping[str, str]:
-    """Give the codes that ``check`` finds on this host, with their summaries; none where it cannot look."""
+def what_check_says() -> "Diagnosis | None":
+    """Give the diagnosis of this host, None where it cannot be looked at."""
     from maildoctor.diagnosis import diagnose
     from maildoctor.host import this_host
 
     try:
-        diagnosis = diagnose(this_host())
+        return diagnose(this_host())
     except CannotLook:
-        return {}
+        return None
+
+
+def seen_by(diagnosis: "Diagnosis") -> Mapping[str, str]:
+    """Give the codes of what is wrong on the host, with their summaries."""
     return {each.code: each.summary for each in (*diagnosis.root_causes, *diagnosis.consequences)}
+
+
+def with_findings(judgement: Judgement, diagnosis: "Diagnosis") -> Judgement:
+    """Add what stops logins on the host and left no line in the log: nobody even came as far as AUTH."""
+    from maildoctor.finding import Impact, Severity
+
+    if any(each.kind is Kind.BROKEN and each.side == "server" for each in judgement.incidents):
+        return judgement
+    faults = [each for each in diagnosis.root_causes if each.severity is Severity.ERROR]
+    silent = tuple(_silent(each) for each in faults if each.impact is not Impact.DANGER)
+    if not silent:
+        return judgement
+    headline = f"{silent[0].summary} Nothing in this log shows it; `maildoctor check` sees it."
+    return replace(
+        judgement, verdict=Verdict.BROKEN, headline=headline, incidents=(*silent, *judgement.incidents)
+    )
+
+
+def _silent(finding: "Finding") -> Incident:
+    from maildoctor.commands.check import system_of
+    from maildoctor.host import this_host
+
+    repair = (
+        "; ".join(finding.remedy.commands(system_of(this_host()))) or f"maildoctor explain {finding.code}"
+    )
+    return Incident(
+        code=finding.code,
+        side="server",
+        kind=Kind.BROKEN,
+        stage=finding.stage or Stage.HYGIENE,
+        summary=visible(finding.summary),
+        causes=(Cause(finding.code, visible(finding.summary), visible(finding.proof), visible(repair)),),
+        attempts=0,
+        first="",
+        last="",
+        services=tuple((name, 0) for name in finding.services),
+        confirmed=True,
+    )
 
 
 def exit_status(judgement: Judgement, reading: Reading) -> ExitStatus:

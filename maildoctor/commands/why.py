@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from maildoctor.commands import ExitStatus
-from maildoctor.commands.explain_log import what_check_sees
+from maildoctor.commands.explain_log import seen_by, what_check_says
 from maildoctor.finding import Stage
 from maildoctor.maillog.catalogue import Message, catalogue
 from maildoctor.maillog.incident import sample, shown
@@ -87,7 +87,8 @@ def run(
     story = Story(user)
     reading = read(sources, wanted=Wanted(user=user), listener=story.hear)
     reading.problems.update(problems)
-    findings = what_check_sees() if story.failures and usual(sources) else {}
+    diagnosis = what_check_says() if story.failures and usual(sources) else None
+    findings = seen_by(diagnosis) if diagnosis else {}
     ink.write(list(_render(story, reading, [source.name for source in sources], findings)), colour)
     if reading.interrupted:
         return ExitStatus.INTERRUPTED

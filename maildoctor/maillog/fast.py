@@ -18,21 +18,28 @@ from maildoctor.maillog.top import LONGEST_NAME
 
 # One rare beginning that most messages of interest share: what follows the process id.
 _SAID = re.compile(
-    rb"\]: (?=[wfepsauSm_A(])(?:warning: (?!SASL authentication failure: Password verification failed)"
+    rb"\]: (?=[wfepsauSm_AP(])(?:warning: (?!SASL authentication failure: Password verification failed)"
     rb"(?:(?P<client>[^\s\[\]]{0,255}\[(?P<address>[^\s\[\]]{1,64})\])(?::\d{1,5})?: "
     rb"SASL (?P<mechanism>[A-Z0-9-]{1,32}) authentication failed: (?P<reason>[^\n]*))?"
     rb"|fatal: |error: |panic: |message repeated |auth[:(-]|master: |SASL authentication |sql|auxprop"
-    rb"|unable to dlopen|_sasl_plugin|sasl_client|AlwaysTrue|\(?pam_unix|pam_mysql)"
+    rb"|unable to dlopen|_sasl_plugin|sasl_client|AlwaysTrue|PAM |\(?pam_[a-z])"
 )
 _LOGIN = b", sasl_method="
 _REFUSED = b" auth=0/"
 _PLAIN_ANCHORS = (b"saslauthd[", b'apparmor="DENIED"', b" last message repeated ")
 _RELAYHOST = (b"SASL authentication failed", b"SASL [CACHED]", b"uthentication required")
+_DENIALS = (
+    b"Relay access denied",
+    b"rejected: Access denied",
+    b"address rejected: not ",
+    b"Temporary lookup failure",
+    b"Server configuration error",
+)
 _GATES: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"dovecot", (b"dovecot: auth", b"dovecot: master", b": Fatal: ", b": Error: ")),
     (
         b": reject: RCPT from ",
-        (b"Relay access denied", b"rejected: Access denied", b"address rejected: not "),
+        _DENIALS,
     ),
     (b"status=deferred", (*_RELAYHOST, b"TLS is required, but ", b"Cannot start TLS", b":25: Connection ")),
     (b"status=bounced", _RELAYHOST),

@@ -202,7 +202,7 @@ def _verdict(incidents: tuple[Incident, ...], ledger: Ledger) -> Verdict:
     sizes = {kind: sum(each.attempts for each in incidents if each.kind is kind) for kind in Kind}
     if sizes[Kind.GUESSING] or sizes[Kind.MISTYPED]:
         return Verdict.GUESSING if sizes[Kind.GUESSING] >= sizes[Kind.MISTYPED] else Verdict.MISTYPED
-    if not ledger.span.first and not incidents:
+    if not ledger.span.first and not incidents and not ledger.logins:
         return Verdict.UNKNOWN
     if not ledger.logins and all(each.uncertain for each in incidents) and (incidents or ledger.unknown):
         return Verdict.UNKNOWN

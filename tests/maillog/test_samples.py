@@ -34,7 +34,12 @@ def test_every_message_has_samples_in_both_time_formats():
         and not pasted & set(each.programs)
         and not {"rfc3339", "traditional"} <= forms.get(name, set())
     }
-    assert lacking <= {"reason-challenge", "reason-plaintext-store", "relay-denied-logged-in", "lookup-failure"}
+    assert lacking <= {
+        "reason-challenge",
+        "reason-plaintext-store",
+        "relay-denied-logged-in",
+        "lookup-failure",
+    }
 
 
 def test_every_cause_that_a_message_names_is_told():
