@@ -4,8 +4,9 @@ import ipaddress
 from collections.abc import Iterator
 
 from maildoctor.check import check
-from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
+from maildoctor.finding import Evidence, Finding, Impact, Stage
 from maildoctor.host import Host
+from maildoctor.postfix.addresses import bound
 from maildoctor.postfix.configuration import MASTER_CF, login_services, parameter
 from maildoctor.postfix.daemon import (
     Listener,
@@ -16,7 +17,7 @@ from maildoctor.postfix.daemon import (
     socket_inodes,
 )
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import Option, ReloadUnit, Remedy, RestartUnit, SetParameter
+from maildoctor.remedy import ReloadUnit, Remedy, RestartUnit
 from maildoctor.source import Sourced
 
 
@@ -118,54 +119,6 @@ def _taken(host: Host, service: Service, socket: Listener) -> Finding:
     )
 
 
-@check(Stage.LISTENING)
-def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding]:
-    """Only this machine itself can reach the service.
-
-    What:
-        inet_interfaces, or the address before the service's name in master.cf, is a loopback address.
-    Why:
-        Debian's set-up question "Local only", and advice for machines that only send, set inet_interfaces to
-        loopback-only. Clients from elsewhere then get "connection refused". Where programs on this machine
-        are the only clients, or a proxy stands before Postfix, it is as it should be.
-    Start: saslauthd-chroot
-    Break:
-        postconf -e inet_interfaces=loopback-only
-        systemctl restart postfix
-    Mend:
-        postconf -e inet_interfaces=all
-        systemctl restart postfix
-    Safety:
-        A choice: it opens the service, and port 25, to the network.
-    See: postconf(5) inet_interfaces, master(5)
-    """
-    addresses = _addresses(host, service)
-    if not addresses or not all(ipaddress.ip_address(each).is_loopback for each in addresses):
-        return
-    by_choice = service.address is not None or _proxied(host, service)
-    evidence = _inet_interfaces(host)
-    if service.address is not None:
-        evidence = (Evidence.at(service.source, f"{service.name} inet ... smtpd"),)
-    yield Finding(
-        summary=f"Only programs on this machine can reach port {service.port}",
-        subject=service.entry if service.address else "inet_interfaces",
-        severity=Severity.INFO if by_choice else Severity.ERROR,
-        impact=_impact(service),
-        expected="an address that clients reach",
-        found=", ".join(addresses),
-        evidence=evidence,
-        proof="postconf inet_interfaces" if service.address is None else f"postconf -M {service.entry}",
-        remedy=Remedy.manual("Take the address away from the service's name in master.cf.")
-        if service.address is not None
-        else _open_to_the_network(),
-    )
-
-
-def _open_to_the_network() -> Remedy:
-    actions = (SetParameter("inet_interfaces", "all"), RestartUnit("postfix"))
-    return Remedy.choice(Option("all", "Postfix listens on every address of this machine.", actions))
-
-
 def _foreign(host: Host, at_port: list[Listener]) -> list[Listener]:
     """Give the listeners that are not master's; none where this process may not look into master."""
     pid = master(host).pid
@@ -178,44 +131,13 @@ def _foreign(host: Host, at_port: list[Listener]) -> list[Listener]:
 def _unserved(host: Host, service: Service, at_port: list[Listener]) -> list[str]:
     """Give the addresses on which clients should find the service, and do not."""
     served = {each.address for each in at_port}
-    wanted = _addresses(host, service)
+    wanted = bound(host, service)
     if not at_port:
         return wanted or ["this machine"]
     if served & {"0.0.0.0", "::"}:
         return []
     families = {ipaddress.ip_address(each).version for each in served}
     return [each for each in wanted if each not in served and ipaddress.ip_address(each).version in families]
-
-
-def _addresses(host: Host, service: Service) -> list[str]:
-    """Give the literal addresses at which master binds a service; names are left out, they need the DNS."""
-    if service.address is not None:
-        words = [service.address]
-    else:
-        words = parameter(host, "inet_interfaces").value.replace(",", " ").split()
-    protocols = parameter(host, "inet_protocols").value.replace(",", " ").split() or ["all"]
-    found: list[str] = []
-    for word in words:
-        known = {"all": ["0.0.0.0", "::"], "loopback-only": ["127.0.0.1", "::1"]}
-        known["localhost"] = known["loopback-only"]
-        found += known.get(word.lower(), [word.strip("[]")])
-    return [each for each in found if _is_used(each, protocols)]
-
-
-def _is_used(address: str, protocols: list[str]) -> bool:
-    try:
-        version = ipaddress.ip_address(address).version
-    except ValueError:
-        return False
-    return "all" in protocols or f"ipv{version}" in protocols
-
-
-def _proxied(host: Host, service: Service) -> bool:
-    """Tell whether another program takes mail clients from the network, to hand them on to Postfix."""
-    if not host.live:
-        return False
-    mail = (25, 465, 587, service.port)
-    return any(each.port in mail and not each.loopback for each in listeners(host))
 
 
 def _inet_interfaces(host: Host) -> tuple[Evidence, ...]:

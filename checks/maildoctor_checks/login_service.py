@@ -12,8 +12,8 @@ from maildoctor.postfix.configuration import (
     SUBMISSION_PORTS,
     all_services,
     login_services,
+    master,
     meant_for_logins,
-    parameter,
     port_of,
     signs_of_logins,
 )
@@ -30,9 +30,10 @@ from maildoctor.remedy import (
     SetServiceField,
     SetServiceOption,
 )
-from maildoctor.source import Source
+from maildoctor.source import Source, Sourced
 
 SUBMISSION = "submission/inet"
+ENABLE = "smtpd_sasl_auth_enable"
 NAME = "smtps?|submissions?|ssmtp|465|587"
 COMMENTED = re.compile(rf"#\s*((?:\S+:)?(?:{NAME}))\s+inet(?:\s+\S+){{5}}\s+smtpd\b")
 STARTS = ("postfix-not-running", "service-not-listening", "postconf-unusable")
@@ -153,72 +154,37 @@ def service_name_unknown(host: Host) -> Iterator[Finding]:
         )
 
 
-@check(Stage.LISTENING, explains=STARTS)
-def inet_interfaces_unusable(host: Host) -> Iterator[Finding]:
-    """Postfix cannot start with the addresses or protocols that it is to listen on.
-
-    What:
-        inet_interfaces is empty or names an address that this machine does not have, or inet_protocols is
-        none of all, ipv4 and ipv6.
-    Why:
-        The machine got another address, or the configuration was copied from another one. Every Postfix
-        program ends with "no local interface found" or "unknown inet_protocols value".
-    Start: saslauthd-chroot
-    Break:
-        postconf -e inet_interfaces=203.0.113.9
-        systemctl restart postfix || true
-    Mend:
-        postconf -e inet_interfaces=all
-        systemctl restart postfix
-    Safety:
-        A choice: with "all" Postfix listens on every address of the machine.
-    See: postconf(5) inet_interfaces, inet_protocols
-    """
-    for name, why in (
-        ("inet_interfaces", _interfaces_fault(host)),
-        ("inet_protocols", _protocols_fault(host)),
-    ):
-        value = parameter(host, name)
-        if why:
-            actions = (SetParameter(name, "all"), RestartUnit("postfix"))
-            yield Finding(
-                summary=f"Postfix cannot start: {name} {why}",
-                subject=name,
-                impact=Impact.INCOMING_MAIL,
-                expected="all, or what this machine has",
-                found=value.value or "(empty)",
-                evidence=(Evidence.at(value.source, f"{name} = {value.value}".rstrip()),),
-                proof=f"postconf {name}; ip -brief address",
-                remedy=Remedy.choice(Option("all", f"{name} becomes all.", actions)),
-            )
-
-
-@check(Stage.LISTENING)
+@check(Stage.LISTENING, explains=("auth-not-enabled",))
 def service_overridden(host: Host, service: Service) -> Iterator[Finding]:
     """master.cf has the service twice; the last entry counts.
 
     What:
         Two entries of master.cf have the same name and type.
     Why:
-        Guides say "add these lines", and the service was there already. master uses the last entry and logs
-        a warning; options of the others are ignored.
+        Guides say "add these lines", and the service was there already. master uses the last entry; the
+        options of the others are ignored.
     Start: saslauthd-chroot
+    Break:
+        echo 'submission inet n - y - - smtpd' >> /etc/postfix/master.cf
+        systemctl restart postfix
+    Mend:
+        sed -i '$d' /etc/postfix/master.cf
+        systemctl restart postfix
     Safety:
         Manual: which entry was meant, only the admin knows.
     See: master(5)
     """
-    from maildoctor.postfix.configuration import master
-
     for earlier in master(host).overridden:
         if earlier.name == service.entry:
+            lost = earlier.options.get(ENABLE, Sourced("")).value == "yes" and not service.flag(ENABLE)
             yield Finding(
                 summary=f"{MASTER_CF} has {service.name} twice; line {earlier.source.line} is ignored",
                 subject=service.entry,
-                severity=Severity.INFO,
+                severity=Severity.ERROR if lost else Severity.INFO,
                 expected="one entry",
-                found=_line(earlier),
+                found="two entries",
                 evidence=(
-                    Evidence.at(earlier.source, _line(earlier)),
+                    Evidence.at(earlier.source, f"{_line(earlier)}: ignored, with its options"),
                     Evidence.at(service.source, "this one counts"),
                 ),
                 proof=f"postconf -M {service.entry}",
@@ -287,37 +253,3 @@ def _other_name(entry: Entry, name: str) -> Remedy:
     right = entry.service.removesuffix(name) + near[0]
     actions = (SetServiceField(entry.name, FIELDS[0], right), RestartUnit("postfix"))
     return Remedy.choice(Option("spell", f"The service becomes {right}.", actions))
-
-
-def _protocols_fault(host: Host) -> str:
-    value = parameter(host, "inet_protocols")
-    words = value.value.replace(",", " ").split()
-    unknown = [word for word in words if word.lower() not in ("all", "ipv4", "ipv6")]
-    if value.source is not None and not words:
-        return "is empty"
-    return f"has the unknown word {unknown[0]!r}" if unknown else ""
-
-
-def _interfaces_fault(host: Host) -> str:
-    value = parameter(host, "inet_interfaces")
-    words = value.value.replace(",", " ").split()
-    if value.source is not None and not words:
-        return "is empty"
-    addresses = [
-        word.strip("[]") for word in words if re.fullmatch(r"\[?[0-9a-fA-F]*[:.][0-9a-fA-F:.]+\]?", word)
-    ]
-    if not addresses or not host.live:
-        return ""
-    here = _own_addresses()
-    foreign = [each for each in addresses if each.lower() not in here]
-    return f"names {foreign[0]}, which this machine does not have" if foreign else ""
-
-
-def _own_addresses() -> set[str]:
-    import psutil
-
-    return {
-        each.address.partition("%")[0].lower()
-        for interface in psutil.net_if_addrs().values()
-        for each in interface
-    }

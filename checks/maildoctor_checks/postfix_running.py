@@ -1,14 +1,20 @@
 """Listening: does Postfix run, and will it after the next boot?"""
 
+import shlex
+import stat
 from collections.abc import Iterator
 
+from maildoctor.access import may
 from maildoctor.check import check
+from maildoctor.debian.accounts import group_name, user_name
 from maildoctor.debian.units import masked, native_unit, starts_at_boot, states_or_nothing
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
-from maildoctor.postfix.configuration import login_services, meant_for_logins
+from maildoctor.postfix.configuration import login_services, meant_for_logins, parameter
 from maildoctor.postfix.daemon import Master, master
+from maildoctor.postfix.last_words import last_words
 from maildoctor.remedy import EnableUnit, Remedy, RestartUnit
+from maildoctor_checks._directory import let_pass
 
 UNITS = ("postfix.service", "postfix@-.service")
 
@@ -46,12 +52,61 @@ def postfix_not_running(host: Host) -> Iterator[Finding]:
         evidence=(
             Evidence(found.path, _bearer(found)),
             *(Evidence(f"systemctl show {unit}", state) for unit, state in states.items()),
+            *last_words(host, "master"),
         ),
         proof="postfix status",
         remedy=Remedy.safe(
             RestartUnit("postfix"),
             notes="If it ends again at once, the reason stands in the mail log, in a line with fatal:.",
         ),
+    )
+
+
+@check(
+    Stage.LISTENING,
+    explains=(
+        "postfix-not-running",
+        "service-not-listening",
+        "saslauthd-directory-impassable",
+        "dovecot-socket-unreachable",
+        "sasldb-unreadable",
+        "postfix-not-in-group-sasl",
+    ),
+)
+def queue_directory_impassable(host: Host) -> Iterator[Finding]:
+    """Postfix's processes may not enter the queue directory.
+
+    What:
+        User postfix has no x permission on the queue directory or on a directory above it.
+    Why:
+        A chmod meant well or meant for another path, or a restored backup. Postfix's programs change into
+        the queue directory as user postfix; none of them starts.
+    Start: saslauthd-chroot
+    Break:
+        chmod 700 /var/spool/postfix
+        systemctl restart postfix || true
+    Mend:
+        chmod 755 /var/spool/postfix
+        systemctl restart postfix
+    Safety:
+        Safe: Debian ships the directory as 0755; only the missing x is added.
+    See: postfix(1) set-permissions
+    """
+    directory = parameter(host, "queue_directory")
+    access = may(host, directory.value, "enter")
+    if access.granted or access.refuses is None or access.errno != "EACCES":
+        return
+    step = access.refuses
+    mode, owner = stat.S_IMODE(step.status.st_mode), user_name(host, step.status.st_uid)
+    yield Finding(
+        summary=f"user postfix may not enter {step.path}, so Postfix does not start",
+        subject=step.path,
+        impact=Impact.INCOMING_MAIL,
+        expected="x for user postfix",
+        found=f"{mode:04o} {owner}:{group_name(host, step.status.st_gid)}",
+        evidence=(Evidence(f"stat {step.path}", f"{mode:04o}: no x for user postfix"),),
+        proof=f"sudo -u postfix test -x {shlex.quote(directory.value)}",
+        remedy=Remedy.safe(let_pass(host, step), RestartUnit("postfix")),
     )
 
 

@@ -12,6 +12,7 @@ from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, all_services
 from maildoctor.postfix.daemon import Smtpd, last_reload, listeners, listeners_now, smtpds, smtpds_now
+from maildoctor.postfix.last_words import last_words
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import ReloadUnit, Remedy
 from maildoctor.sasl import sasldb
@@ -63,6 +64,7 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
         evidence=(
             Evidence("/proc/net/tcp", f"port {service.port}: {waiting} connections that nobody takes"),
             Evidence("ps", f"no smtpd -n {service.name}"),
+            *last_words(host, "smtpd"),
         ),
         proof=f"ss -ltn 'sport = :{service.port}'; pgrep -fa 'smtpd -n {service.name}'",
         remedy=Remedy.manual(
