@@ -15,6 +15,7 @@ from maildoctor.host import CannotLook, Host
 from maildoctor.login_path import LoginPath, State, lay, unanswered
 from maildoctor.postfix.configuration import login_services, meant_for_logins
 from maildoctor.postfix.service import Service
+from maildoctor.sasl.method import method
 
 if TYPE_CHECKING:
     from maildoctor.maillog.evidence import LogWitness
@@ -80,7 +81,7 @@ def diagnose(
     found = merged(finding for result in results for finding in result.findings)
     found = _with_log_evidence(host, found)
     causes, consequences = separate([each for each in found if each.severity > Severity.INFO])
-    paths = tuple(lay(each, each in meant, results, host.live) for each in services)
+    paths = tuple(lay(each, each in meant, results, host.live, _verifiers(host, each)) for each in services)
     unjudged = _unjudged(paths, results)
     return Diagnosis(
         _verdict(causes, [each.name for each in meant], unjudged),
@@ -91,6 +92,13 @@ def diagnose(
         results,
         unjudged,
     )
+
+
+def _verifiers(host: Host, service: Service) -> tuple[str, ...]:
+    try:
+        return tuple(each.value for each in method(host, service).verifiers)
+    except CannotLook:
+        return ()
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:

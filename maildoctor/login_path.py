@@ -32,8 +32,8 @@ class LoginPath:
     service: Service
     stages: Mapping[Stage, State]
     by_reading: bool
-    verifier: tuple[str, ...] = ()
-    """Who verifies the passwords, a word each: ``Cyrus SASL``, ``saslauthd``, ``pam``."""
+    verifiers: tuple[str, ...] = ()
+    """Who verifies the passwords, in the order of trial: ``saslauthd``, ``sasldb``, ``dovecot``."""
 
     @property
     def broken_at(self) -> Stage | None:
@@ -41,7 +41,9 @@ class LoginPath:
         return next((stage for stage in PATH if self.stages[stage] is State.BROKEN), None)
 
 
-def lay(service: Service, meant: bool, results: Iterable[Result], live: bool) -> LoginPath:
+def lay(
+    service: Service, meant: bool, results: Iterable[Result], live: bool, verifiers: tuple[str, ...] = ()
+) -> LoginPath:
     """Lay the ``results`` of all checks along the path of ``service``.
 
     ``meant`` says whether people are meant to log in there.
@@ -56,7 +58,7 @@ def lay(service: Service, meant: bool, results: Iterable[Result], live: bool) ->
         stages[Stage.VERIFYING] is State.OK
     ):
         stages[Stage.VERIFYING] = State.NOT_REACHED
-    return LoginPath(service, stages, not live)
+    return LoginPath(service, stages, not live, verifiers)
 
 
 def _state(stage: Stage, service: Service, results: list[Result]) -> State:

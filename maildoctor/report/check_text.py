@@ -62,7 +62,7 @@ def headline(diagnosis: Diagnosis) -> str:
         warned = ", but see the warning below" if diagnosis.root_causes else ""
         return f"Nothing stands in the way of a login on {_listed(names)}{warned}."
     first = diagnosis.root_causes[0]
-    return f"{_cost(first, names)}: {first.summary}"
+    return f"{_cost(first, names)}: {first.summary.rstrip('.')}."
 
 
 def _cost(finding: Finding, meant: list[str]) -> str:
@@ -89,8 +89,8 @@ def _path(path: LoginPath, *, ascii_only: bool) -> Iterator[Line]:
         ]
         return
     by_reading = "  (by reading)" if path.by_reading else ""
-    facts = "  ".join((place, *path.verifier))
-    yield [(f"{service.name:<11} {service.port or '':>4}  ", "bold"), (f"{facts}{by_reading}", "")]
+    verified = f"  passwords: {', '.join(path.verifiers)}" if path.verifiers else ""
+    yield [(f"{service.name:<11} {service.port or '':>4}  ", "bold"), (f"{place}{verified}{by_reading}", "")]
     line: Line = [("  ", "")]
     for stage, state in path.stages.items():
         mark, style = MARKS[state]
@@ -150,7 +150,8 @@ def _unjudged(diagnosis: Diagnosis) -> Iterator[Line]:
         yield []
         yield [("Could not be looked at:", "yellow")]
         for each in diagnosis.unjudged:
-            yield [(f"  {each.reason}", ""), (f"  {', '.join(each.codes)}", "dim")]
+            more = f" and {len(each.codes) - 3} more" if len(each.codes) > 3 else ""
+            yield [(f"  {each.reason}", ""), (f"  {', '.join(each.codes[:3])}{more}", "dim")]
 
 
 def _details(diagnosis: Diagnosis, system: System) -> Iterator[Line]:
