@@ -118,7 +118,7 @@ def sasl_path_writable_by_others(host: Host) -> Iterator[Finding]:
             expected=f"{mode & ~0o002:04o}",
             found=owners(host, step.status),
             evidence=(stat_evidence(host, step.path, step.status),),
-            proof=f"sudo -u nobody test -w {quote(step.path)} && echo open",
+            proof=f"runuser -u nobody -- test -w {quote(step.path)} && echo open",
             remedy=Remedy.safe(ChangeOwner(step.path, owner, group, mode & ~0o002)),
         )
 

@@ -62,7 +62,7 @@ def sasldb_unreadable(host: Host, service: Service) -> Iterator[Finding]:
         expected="readable for postfix" if at == found.path else "passable for postfix",
         found=owners(host, status),
         evidence=(stat_evidence(host, at, status), _attempt(access, where, root)),
-        proof=f"sudo -u postfix test -r {quote(found.path)} || namei -l {quote(found.path)}",
+        proof=f"runuser -u postfix -- test -r {quote(found.path)} || namei -l {quote(found.path)}",
         remedy=_let_in(host, at, status),
     )
 
@@ -123,7 +123,7 @@ def sasldb_readable_by_others(host: Host) -> Iterator[Finding]:
             expected=f"{mode & ~0o007:04o}",
             found=owners(host, found.status),
             evidence=(stat_evidence(host, found.path, found.status),),
-            proof=f"sudo -u nobody test -{'r' if bits & 4 else 'w'} {quote(found.path)} && echo open",
+            proof=f"runuser -u nobody -- test -{'r' if bits & 4 else 'w'} {quote(found.path)} && echo open",
             remedy=_close(host, found, action),
         )
 
@@ -192,6 +192,6 @@ def sasldb_writable_by_smtpd(host: Host, service: Service) -> Iterator[Finding]:
         expected=f"{mode:04o}",
         found=owners(host, found.status),
         evidence=(stat_evidence(host, found.path, found.status),),
-        proof=f"sudo -u postfix test -w {quote(found.path)} && echo writable",
+        proof=f"runuser -u postfix -- test -w {quote(found.path)} && echo writable",
         remedy=Remedy.choice(Option("read-only", "Nobody but root changes passwords.", (closed,))),
     )
