@@ -181,7 +181,8 @@ def _of_dovecot(host: Host, service: Service) -> tuple[str, ...] | None:
         return None
     if found is None or any(found.top.all("auth_mechanisms")):
         return None
-    return tuple(found.setting("auth_mechanisms", "plain").upper().split())
+    mechanisms = found.setting("auth_mechanisms", "plain").upper().split()
+    return None if any("$" in each for each in mechanisms) else tuple(mechanisms)
 
 
 def meets(mechanism: str, *, dovecot: bool) -> frozenset[str]:
