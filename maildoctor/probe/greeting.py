@@ -183,9 +183,9 @@ def _addresses(target: Target, clock: Clock) -> list[str]:
     try:
         found = answer.get(timeout=clock.left())
     except queue.Empty:
-        raise Trouble(Kind.UNREACHABLE, f"the name {target.host} was not resolved in time") from None
+        raise Trouble(Kind.UNRESOLVED, f"the name {target.host} was not resolved in time") from None
     if isinstance(found, str):
-        raise Trouble(Kind.UNREACHABLE, f"the name {target.host} cannot be resolved: {found}")
+        raise Trouble(Kind.UNRESOLVED, f"the name {target.host} cannot be resolved: {found}")
     return found
 
 

@@ -50,7 +50,7 @@ def skipped(summary: str) -> Judged:
 
 def trouble(step: Step, error: Trouble) -> Judged:
     """Judge a phase in which the server gave no proper reply."""
-    if step not in STAGES:
+    if step not in STAGES or error.kind is Kind.UNRESOLVED:
         return not_judged(error.detail)
     more = ""
     if step is Step.BANNER and error.kind is Kind.HUNG:
@@ -62,7 +62,7 @@ def trouble(step: Step, error: Trouble) -> Judged:
         more = ": another program has this port, or it wants TLS from the first byte (--tls implicit)"
     elif step is Step.AUTH and error.kind is Kind.HUNG:
         more = ": something accepted the request and does not answer, a wedged saslauthd for instance"
-    elif step is Step.EHLO and error.kind is Kind.CLOSED:
+    elif step in (Step.EHLO, Step.OFFERED_AFTER_TLS) and error.kind is Kind.CLOSED:
         more = ": smtpd ended; the mail log has its fatal error"
     return failed(STAGES[step], error.detail + more)
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 class Kind(StrEnum):
     """The ways in which a conversation ends early."""
 
+    UNRESOLVED = "unresolved"
     UNREACHABLE = "unreachable"
     HUNG = "hung"
     CLOSED = "closed"
