@@ -54,12 +54,17 @@ def owner_and_group(host: Host, status: os.stat_result) -> tuple[str, str]:
     return user_name(host, status.st_uid), group_name(host, status.st_gid)
 
 
-def link_into(host: Host, there: Database, where: Place) -> Remedy:
-    """Make the chroot's name a second one of the file, or move the file where a hard link cannot lead."""
+def link_into(host: Host, there: Database, where: Place, *, in_the_way: bool = False) -> Remedy:
+    """Make the chroot's name a second one of the file, or move the file where a hard link cannot lead.
+
+    ``in_the_way`` says that a symbolic link bears the name now.
+    """
     directory = where.on_host.rpartition("/")[0]
     actions: list[Action] = [] if _is_there(host, directory) else [MakeDirectory(directory)]
-    if _same_device(host, there, directory):
+    if same_file_system(host, there.path, where.on_host):
         return Remedy.safe(*actions, HardLink(there.path, where.on_host))
+    if in_the_way:
+        actions.append(MoveFile(where.on_host, f"{where.on_host}.old"))
     moved = (*actions, MoveFile(there.path, where.on_host), SymbolicLink(where.on_host, there.path))
     meaning = (
         "The file moves into the chroot, and a symbolic link takes its place: they are two file systems."
@@ -74,10 +79,18 @@ def _is_there(host: Host, path: str) -> bool:
         return True
 
 
-def _same_device(host: Host, there: Database, directory: str) -> bool:
-    while directory:
+def same_file_system(host: Host, first: str, second: str) -> bool:
+    """Tell whether a hard link can lead from the directory of one path to that of the other.
+
+    The directories are compared: on overlayfs a file may show the number of another layer's device.
+    """
+    return _device(host, first) == _device(host, second)
+
+
+def _device(host: Host, path: str) -> int:
+    while directory := path.rpartition("/")[0]:
         try:
-            return host.stat(directory).st_dev == there.status.st_dev
+            return host.stat(directory).st_dev
         except Missing:
-            directory = directory.rpartition("/")[0]
-    return host.stat("/").st_dev == there.status.st_dev
+            path = directory
+    return host.stat("/").st_dev

@@ -22,7 +22,7 @@ from maildoctor.sasl.sasldb import (
     same_content,
 )
 from maildoctor.source import Sourced
-from maildoctor_checks._sasldb import impact, is_judged, named
+from maildoctor_checks._sasldb import impact, is_judged, named, same_file_system
 
 DEFAULTS = "/etc/default/postfix"
 CAREFUL_COPIER = "/usr/lib/postfix/syncfiles.pl"
@@ -93,7 +93,7 @@ def _only_in(found: Database, names: list[Account]) -> tuple[Evidence, ...]:
 
 
 def _replace_copy(host: Host, there: Database, here: Database, where: Place, loses: bool) -> Remedy:
-    if there.status.st_dev != here.status.st_dev:
+    if not same_file_system(host, there.path, here.path):
         return Remedy.manual(
             f"They are on different file systems, so a hard link cannot join them: set {here.path} aside, "
             f"move {there.path} there, and make {there.path} a symbolic link to {where.on_host}."

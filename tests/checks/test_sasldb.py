@@ -14,6 +14,7 @@ from maildoctor.remedy import (
     ChangeOwner,
     HardLink,
     MakeDirectory,
+    MoveFile,
     ReloadUnit,
     Remedy,
     RestartUnit,
@@ -21,6 +22,7 @@ from maildoctor.remedy import (
     SetLine,
     SetParameter,
     SetSaslPassword,
+    SymbolicLink,
 )
 from tests.checks.tree import ask, mail_server
 from tests.trees.tree import as_root
@@ -154,6 +156,21 @@ def test_a_wrong_sasldb_path_leads_back_to_the_users(tmp_path: Path) -> None:
     assert finding.evidence[0] == Evidence("/etc/postfix/sasl/smtpd.conf:3", "sasldb_path: /etc/users")
     back = SetLine("/etc/postfix/sasl/smtpd.conf", "sasldb_path", ": ", "/etc/sasldb2")
     assert finding.remedy.options[0].actions == (back, RestartUnit("postfix"))
+
+
+@pytest.mark.parametrize("in_the_way", [False, True])
+def test_where_var_is_a_file_system_of_its_own_the_file_moves_into_the_chroot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_the_way: bool
+) -> None:
+    host = sasldb_server(tmp_path)
+    (tmp_path / INSIDE[1:]).unlink()
+    if in_the_way:
+        (tmp_path / INSIDE[1:]).symlink_to("/etc/sasldb2")
+    monkeypatch.setattr("maildoctor_checks._sasldb._device", lambda host, path: path.startswith("/var"))
+    (finding,) = ask(host, "sasldb-link-out-of-chroot" if in_the_way else "sasldb-missing-in-chroot")
+    aside = (MoveFile(INSIDE, f"{INSIDE}.old"),) * in_the_way
+    moved = (MoveFile("/etc/sasldb2", INSIDE), SymbolicLink(INSIDE, "/etc/sasldb2"))
+    assert finding.remedy.options[0].actions == (*aside, *moved)
 
 
 @pytest.mark.parametrize(
