@@ -11,6 +11,7 @@ from maildoctor.postfix.addresses import bound, listed, own, reachable, versions
 from maildoctor.postfix.configuration import parameter
 from maildoctor.postfix.daemon import listeners
 from maildoctor.postfix.service import Service
+from maildoctor.postfix.setting import cost
 from maildoctor.remedy import Option, Remedy, RestartUnit, SetParameter
 
 STARTS = ("postfix-not-running", "service-not-listening", "postconf-unusable")
@@ -80,22 +81,37 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
     addresses = bound(host, service)
     if not addresses or not all(ipaddress.ip_address(each).is_loopback for each in addresses):
         return
-    by_choice = service.address is not None or _proxied(host, service)
-    evidence = _inet_interfaces(host)
     if service.address is not None:
-        evidence = (Evidence.at(service.source, f"{service.name} inet ... smtpd"),)
+        yield _by_master_cf(service)
+        return
+    proxied = _proxied(host, service)
+    value = parameter(host, "inet_interfaces")
     yield Finding(
-        summary=f"Only programs on this machine can reach port {service.port}",
-        subject=service.entry if service.address else "inet_interfaces",
-        severity=Severity.INFO if by_choice else Severity.ERROR,
-        impact=_impact(service),
+        summary=f"inet_interfaces is {value.value}: only programs on this machine can reach Postfix",
+        subject="inet_interfaces",
+        severity=Severity.INFO if proxied else Severity.ERROR,
+        impact=cost(host, service, "inet_interfaces"),
         expected="an address that clients reach",
-        found=", ".join(addresses),
-        evidence=evidence,
-        proof="postconf inet_interfaces" if service.address is None else f"postconf -M {service.entry}",
-        remedy=Remedy.manual("Take the address away from the service's name in master.cf.")
-        if service.address is not None
-        else _open_to_the_network(),
+        found=value.value,
+        evidence=(Evidence.at(value.source, f"inet_interfaces = {value.value}"),),
+        proof="postconf inet_interfaces",
+        remedy=_open_to_the_network(),
+    )
+
+
+def _by_master_cf(service: Service) -> Finding:
+    line = f"{service.name} inet ... smtpd"
+    return Finding(
+        summary=f"only programs on this machine can reach {service.name}, as its name in master.cf says",
+        subject=service.entry,
+        severity=Severity.INFO,
+        expected="an address that clients reach, unless that is meant",
+        found=str(service.address),
+        evidence=(Evidence.at(service.source, line),),
+        proof=f"postconf -M {service.entry}",
+        remedy=Remedy.manual(
+            "Take the address away from the service's name in master.cf, then: postfix reload"
+        ),
     )
 
 
@@ -179,12 +195,3 @@ def _proxied(host: Host, service: Service) -> bool:
         return False
     mail = (25, 465, 587, service.port)
     return any(each.port in mail and not each.loopback for each in listeners(host))
-
-
-def _inet_interfaces(host: Host) -> tuple[Evidence, ...]:
-    value = parameter(host, "inet_interfaces")
-    return (Evidence.at(value.source, f"inet_interfaces = {value.value}"),)
-
-
-def _impact(service: Service) -> Impact:
-    return Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS
