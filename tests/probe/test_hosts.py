@@ -300,14 +300,31 @@ def test_arrangement(name: str, release: str) -> None:
         assert (seen.status, seen.verdict) == (0, "whole"), seen.document
         assert [phase for phase in seen.phases if phase.startswith("auth")] == logins
         assert seen.phases["relay-without-login"] == "ok"
-        if name == "dovecot":
-            host.sh("systemctl kill --signal=KILL dovecot")
-            assert as_hoge(host, "--service", service).status == 1
-            host.sh(RESTART)
-            assert as_hoge(host, "--service", service).stage == "listening"
-        if name == "sasldb-chroot":
-            host.sh("rm /var/spool/postfix/etc/sasldb2")
-            assert as_hoge(host).stage == "verifying"
+
+
+def test_sasldb2_gone_looks_like_a_wrong_password(release: str) -> None:
+    with arranged(release, "sasldb-chroot") as host:
+        host.sh("rm /var/spool/postfix/etc/sasldb2")
+        assert as_hoge(host).stage == "verifying"
+        assert doctor(host).verdict == "nothing-wrong-found"
+
+
+def test_dovecot_dies(release: str) -> None:
+    with arranged(release, "dovecot") as host:
+        host.sh("systemctl kill --signal=KILL dovecot")
+        assert as_hoge(host, "--service", "submission").status == 1
+        host.sh(RESTART)
+        seen = as_hoge(host, "--service", "submission")
+        assert (seen.status, seen.phases["banner"], seen.stage) == (1, "failed", "listening")
+
+
+def test_dovecot_makes_one_wait_longer_than_postfix_does(release: str) -> None:
+    """Dovecot's penalty for an address that fails is no fault of the server, though smtpd answers 454."""
+    with arranged(release, "dovecot") as host:
+        with host.cradle.outside():
+            heard = [str(witness(Target(ADDRESS, 587)).testimony) for _ in range(3)]
+        assert heard == ["answers", "answers", "unknown"]
+        assert as_hoge(host, "--service", "submission").verdict == "whole"
 
 
 @pytest.mark.parametrize("name", ["stock", "satellite"])
