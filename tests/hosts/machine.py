@@ -120,7 +120,7 @@ class Host:
     def _boot(self) -> None:
         self.cradle.boot()
         try:
-            wait_until(self._is_up, f"{self.name} ({self.release}) to boot", timeout=60)
+            wait_until(self._is_up, f"{self.name} ({self.release}) to boot", timeout=120)
         except AssertionError as error:
             raise RuntimeError(f"{error}\n{self.cradle.console}") from None
         self.cradle.connect_cable()

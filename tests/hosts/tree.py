@@ -86,6 +86,7 @@ def base_tree(release: str) -> Path:
     tree = cache() / f"{release}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     with locked(tree.name):
         if not tree.is_dir():
+            forget_old(f"{release}-*")
             _build(release, tree)
     return tree
 
