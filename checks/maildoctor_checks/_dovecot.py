@@ -10,13 +10,13 @@ from maildoctor.finding import Evidence, Impact
 from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.configuration import login_services
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import Action, RestartUnit, WriteFile
+from maildoctor.remedy import Action, Option, Remedy, RestartUnit, WriteFile
 
 CONSEQUENCES = ("service-throttled", "no-mechanism-left")
 """smtpd ends at its start where it cannot reach Dovecot."""
 LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
-OWN_FILE = "95-postfix-auth.conf"
-"""Dovecot reads conf.d by name; what comes later adds to what stood before."""
+OWN_FILE = "zz-postfix-auth.conf"
+"""Dovecot reads conf.d by name, and of two values for one socket the later counts."""
 
 
 def impact(host: Host) -> Impact:
@@ -43,8 +43,8 @@ def usable_listeners(host: Host, service: Service) -> list[Listener]:
     return [each for each in listeners(host) if each.for_clients and each.path.startswith(inside)]
 
 
-def add_listener(host: Host, path: str) -> tuple[Action, ...]:
-    """Let Dovecot listen at ``path`` for postfix alone, and restart it."""
+def listen(host: Host, path: str, *afterwards: Action, safe: bool = False) -> Remedy:
+    """Let Dovecot listen at ``path`` for postfix alone, restart it, and do what comes ``afterwards``."""
     lines = (
         "# Postfix's smtpd asks here: smtpd_sasl_type = dovecot.",
         "service auth {",
@@ -56,15 +56,23 @@ def add_listener(host: Host, path: str) -> tuple[Action, ...]:
         "}",
     )
     content = "".join(f"{line}\n" for line in lines)
-    return WriteFile(_own_file(host), content), RestartUnit("dovecot")
+    file = _own_file(host)
+    if file is None:
+        return Remedy.manual(f"Add to Dovecot's configuration, then restart it and Postfix:\n{content}")
+    actions = (WriteFile(file, content), RestartUnit("dovecot"), *afterwards)
+    if safe:
+        return Remedy.safe(*actions)
+    return Remedy.choice(Option("listener", f"Dovecot listens at {path}, for postfix alone.", actions))
 
 
-def _own_file(host: Host) -> str:
-    """Give a file that this host's dovecot.conf includes."""
+def _own_file(host: Host) -> str | None:
+    """Give a file that this host's dovecot.conf includes and nobody uses; None where there is none."""
     found = configuration(host)
-    if found and "/etc/dovecot/conf.d/*.conf" in found.includes:
+    included = found.includes if found else []
+    if "/etc/dovecot/conf.d/*.conf" in included:
         return f"/etc/dovecot/conf.d/{OWN_FILE}"
-    return "/etc/dovecot/local.conf"
+    local = "/etc/dovecot/local.conf"
+    return local if local in included and not host.exists(local) else None
 
 
 def _real(host: Host, path: str) -> str:

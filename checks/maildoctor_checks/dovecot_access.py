@@ -18,9 +18,9 @@ from maildoctor_checks._directory import let_pass
 from maildoctor_checks._dovecot import (
     CONSEQUENCES,
     LOOPBACK,
-    add_listener,
     attempt,
     impact,
+    listen,
     listener_at,
     reach,
 )
@@ -50,7 +50,8 @@ def dovecot_socket_dead(host: Host, service: Service) -> Iterator[Finding]:
         systemctl restart dovecot
         systemctl restart postfix
     Safety:
-        Safe: it restarts what the configuration names.
+        Safe where Dovecot is told to listen there: it is restarted. Otherwise a choice: Dovecot gets one more
+        socket, for postfix alone.
     See: connect(2), SASL_README on Dovecot
     """
     where = endpoint(service)
@@ -65,7 +66,7 @@ def dovecot_socket_dead(host: Host, service: Service) -> Iterator[Finding]:
     if access.granted and (access.proved or listened_on(host, host.resolve(where.path, where.root))):
         return
     told = listener_at(host, where.on_host)
-    repair = (RestartUnit("dovecot"),) if told else add_listener(host, where.on_host)
+    restart = Remedy.safe(RestartUnit("dovecot"), RestartUnit("postfix"))
     yield Finding(
         summary=f"Nobody listens at {where.on_host}: smtpd gets Connection refused",
         subject=where.on_host,
@@ -74,7 +75,7 @@ def dovecot_socket_dead(host: Host, service: Service) -> Iterator[Finding]:
         found="a socket that nobody listens on",
         evidence=(evidence(service, PATH), attempt(where, "Connection refused")),
         proof=f"ss -xl | grep -F {quote(where.on_host)}",
-        remedy=Remedy.safe(*repair, RestartUnit("postfix")),
+        remedy=restart if told else listen(host, where.on_host, RestartUnit("postfix")),
     )
 
 
@@ -149,7 +150,7 @@ def _let_in(host: Host, service: Service, where: Endpoint, refuses: Step | None)
         return Remedy.safe(ChangeOwner(private, "postfix", "root", 0o700), RestartUnit("postfix"))
     if stat.S_ISDIR(refuses.status.st_mode):
         return Remedy.safe(let_pass(host, refuses), RestartUnit("postfix"))
-    return Remedy.safe(*add_listener(host, where.on_host), RestartUnit("postfix"))
+    return listen(host, where.on_host, RestartUnit("postfix"), safe=True)
 
 
 def _dead_port(host: Host, service: Service, where: Endpoint) -> Iterator[Finding]:

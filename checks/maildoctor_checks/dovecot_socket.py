@@ -11,13 +11,13 @@ from maildoctor.finding import Evidence, Finding, Stage
 from maildoctor.host import Host, LinkLoop, Missing
 from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import assign, evidence
-from maildoctor.remedy import Option, Remedy, RestartUnit
+from maildoctor.remedy import Remedy, RestartUnit
 from maildoctor_checks._dovecot import (
     CONSEQUENCES,
-    add_listener,
     attempt,
     impact,
     is_nowhere,
+    listen,
     listener_at,
     reach,
     runs,
@@ -184,18 +184,13 @@ def _other_path(host: Host, service: Service) -> Remedy:
     if usable:
         return Remedy.safe(assign(service, PATH, _seen(service, usable[0].path)), RestartUnit("postfix"))
     usual = f"{service.parameter('queue_directory').value}/private/auth"
-    actions = (*add_listener(host, usual), assign(service, PATH, "private/auth"), RestartUnit("postfix"))
-    return Remedy.choice(
-        Option("listener", f"Dovecot listens at {usual} as well, for postfix alone.", actions)
-    )
+    return listen(host, usual, assign(service, PATH, "private/auth"), RestartUnit("postfix"))
 
 
 def _make(host: Host, service: Service, where: Endpoint, told: bool) -> Remedy:
     if told:
         return Remedy.safe(RestartUnit("dovecot"), RestartUnit("postfix"))
-    actions = (*add_listener(host, where.on_host), RestartUnit("postfix"))
-    meaning = f"Dovecot listens at {where.on_host} as well, for postfix alone."
-    return Remedy.choice(Option("listener", meaning, actions))
+    return listen(host, where.on_host, RestartUnit("postfix"))
 
 
 def _seen(service: Service, path: str) -> str:

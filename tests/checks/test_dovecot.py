@@ -149,7 +149,7 @@ def test_dovecots_own_directory_is_outside_and_needs_one_more_socket(tmp_path: P
     (finding,) = ask(host, "dovecot-socket-outside-chroot")
     assert finding.remedy.safety is Safety.CHOICE
     assert finding.remedy.options[0].actions == (
-        WriteFile("/etc/dovecot/conf.d/95-postfix-auth.conf", OWN),
+        WriteFile("/etc/dovecot/conf.d/zz-postfix-auth.conf", OWN),
         RestartUnit("dovecot"),
         SetParameter("smtpd_sasl_path", "private/auth"),
         RestartUnit("postfix"),
@@ -191,7 +191,7 @@ def test_dovecot_is_not_told_to_listen(tmp_path: Path) -> None:
     (finding,) = ask(host, "dovecot-socket-missing")
     assert finding.found == "nothing"
     assert finding.remedy.options[0].actions == (
-        WriteFile("/etc/dovecot/conf.d/95-postfix-auth.conf", OWN),
+        WriteFile("/etc/dovecot/conf.d/zz-postfix-auth.conf", OWN),
         RestartUnit("dovecot"),
         RestartUnit("postfix"),
     )
@@ -205,7 +205,7 @@ def test_a_socket_that_keeps_smtpd_out(tmp_path: Path, mode: int, owner: int) ->
     (finding,) = ask(host, "dovecot-socket-unreachable")
     assert finding.subject == f"{QUEUE}/private/auth"
     assert Evidence(f"{FILE}:2", "mode = 0660, user = postfix, group = postfix") in finding.evidence
-    assert finding.remedy.options[0].actions[0] == WriteFile("/etc/dovecot/conf.d/95-postfix-auth.conf", OWN)
+    assert finding.remedy.options[0].actions[0] == WriteFile("/etc/dovecot/conf.d/zz-postfix-auth.conf", OWN)
     assert codes(tmp_path) == ["dovecot-socket-unreachable"]
 
 
