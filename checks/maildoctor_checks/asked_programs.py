@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Stage
 from maildoctor.host import Host
-from maildoctor.postfix.admission import policy_fault, refusals
+from maildoctor.postfix.admission import failures, policy_fault
 from maildoctor.postfix.endpoint import Endpoint, unanswered
 from maildoctor.postfix.restrictions import words
 from maildoctor.postfix.service import Service
@@ -39,8 +39,8 @@ def policy_service_unanswered(host: Host, service: Service) -> Iterator[Finding]
         Only you know which program belongs there. Start it, or let permit_sasl_authenticated stand before it.
     See: SMTPD_POLICY_README
     """
-    for refusal in refusals(host, service, logged_in=True):
-        if not refusal.fails or refusal.restriction.name != "check_policy_service":
+    for refusal in failures(host, service):
+        if refusal.restriction.name != "check_policy_service":
             continue
         why = policy_fault(host, service, refusal.restriction)
         name = Endpoint.of(refusal.restriction.argument).text

@@ -94,6 +94,11 @@ def refusals(host: Host, service: Service, *, logged_in: bool) -> Iterator[Refus
         yield from _refusals(host, service, parameter, client)
 
 
+def failures(host: Host, service: Service) -> Iterator[Refusal]:
+    """Yield what fails for clients who logged in: smtpd cannot run it and answers 451."""
+    return (refusal for refusal in refusals(host, service, logged_in=True) if refusal.fails)
+
+
 def is_local(service: Service) -> bool:
     """Tell whether a service can be reached from this machine alone."""
     loopback = ("127.", "[::1]", "::1", "localhost")
