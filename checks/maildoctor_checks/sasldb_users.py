@@ -10,6 +10,7 @@ from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import assign, evidence
 from maildoctor.remedy import Option, ReloadUnit, Remedy, SetSaslPassword
+from maildoctor.sasl.login_names import login_names
 from maildoctor.sasl.sasldb import Account, Database, default_realm, inside, outside
 from maildoctor_checks._sasldb import impact, is_judged, named
 
@@ -166,7 +167,8 @@ def _mismatch(host: Host, service: Service, found: Database, realm: str, realms:
         )
         for each in realms
     )
-    serious = _names_without_at_are_meant(service, realm, realms)
+    refused = _refused_without_at(host, found)
+    serious = bool(refused) or _names_without_at_are_meant(service, realm, realms)
     return Finding(
         summary=f"A login name without @ gets the realm {realm}, which no user in {found.path} has",
         subject=found.path,
@@ -177,12 +179,21 @@ def _mismatch(host: Host, service: Service, found: Database, realm: str, realms:
         evidence=(
             evidence(service, REALM if service.parameter(REALM).value.strip() else "myhostname"),
             Evidence(f"sasldblistusers2 -f {found.path}", named(found.accounts)),
+            *((Evidence("mail log", f"refused: {named(refused)}"),) if refused else ()),
         ),
         proof=f"sasldblistusers2 -f {quote(found.path)}; postconf -x {REALM} myhostname",
         remedy=Remedy.choice(
             *options, notes="Or let people log in with the full name, as sasldblistusers2 shows it."
         ),
     )
+
+
+def _refused_without_at(host: Host, found: Database) -> list[str]:
+    """Give users whose name without @ was refused, if no full name was taken: people use the short one."""
+    names = login_names(host)
+    if any("@" in name for name in names.taken):
+        return []
+    return sorted(names.refused & {account.user for account in found.accounts})
 
 
 def _names_without_at_are_meant(service: Service, realm: str, realms: list[str]) -> bool:

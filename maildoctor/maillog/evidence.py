@@ -58,15 +58,22 @@ def recent_evidence(host: Host, maillog_file: str | None = None) -> tuple[LogWit
     log at all, or none that may be read.
     """
     ledger, truncated = Ledger(), False
-    logs = [tail for path in _candidates(host, maillog_file) if (tail := _tail(host, path))]
-    if not logs:
-        logs = [_journal(host)]
-    for text, cut, end in logs:
+    for text, cut, end in _logs(host, maillog_file):
         reader = Reader(Calendar(end), ledger)
         Scanner(reader, every_line=False).chunks([text])
         reader.finish()
         truncated |= cut
     return _witnesses(ledger, truncated)
+
+
+def recent_text(host: Host, maillog_file: str | None = None) -> list[bytes]:
+    """Give the ends of the same logs as they stand there. Raises as ``recent_evidence``."""
+    return [text for text, _, _ in _logs(host, maillog_file)]
+
+
+def _logs(host: Host, maillog_file: str | None) -> list[tuple[bytes, bool, datetime]]:
+    logs = [tail for path in _candidates(host, maillog_file) if (tail := _tail(host, path))]
+    return logs or [_journal(host)]
 
 
 def journal_command(*more: str) -> tuple[str, ...]:

@@ -332,6 +332,31 @@ def test_the_realm_of_names_without_at(tmp_path: Path, main: str, severity: Seve
         assert found[0].remedy.options[1].actions[1] == ReloadUnit("postfix")
 
 
+LOG = "Nov 24 10:00:0{} mail postfix/smtpd[9]: "
+REFUSED = "warning: mail.example.net[192.0.2.9]: SASL PLAIN authentication failed: authentication failure, "
+TAKEN = "4F1: client=mail.example.net[192.0.2.9], sasl_method=PLAIN, "
+
+
+@pytest.mark.parametrize(
+    ("lines", "severity"),
+    [
+        ([f"{REFUSED}sasl_username=user-1"], Severity.ERROR),
+        ([f"{REFUSED}sasl_username=admin"], Severity.INFO),
+        (
+            [f"{REFUSED}sasl_username=user-1", f"{TAKEN}sasl_username=user-2@realm2.example.com"],
+            Severity.INFO,
+        ),
+    ],
+)
+def test_the_log_tells_which_names_people_use(tmp_path: Path, lines: list[str], severity: Severity) -> None:
+    host = sasldb_server(tmp_path)
+    (tmp_path / "var/log").mkdir(parents=True)
+    text = "".join(LOG.format(number) + line + "\n" for number, line in enumerate(lines))
+    (tmp_path / "var/log/mail.log").write_text(text)
+    (finding,) = ask(host, "sasldb-realm-mismatch")
+    assert finding.severity is severity
+
+
 def one_account(user: str, realm: str) -> bytes:
     """Make a hash file with one account."""
     import struct
