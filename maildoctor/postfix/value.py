@@ -6,6 +6,8 @@ What a parameter is follows from its default: ``no`` makes it yes or no, ``100``
 import re
 from collections.abc import Mapping
 
+from maildoctor.postfix.expansion import expand
+
 CHOICES = frozenset({"smtpd_forbid_bare_newline", "smtpd_forbid_unauth_pipelining", "smtputf8_enable"})
 """Their default looks like yes or no, or will in a later version, but they take other words as well."""
 _FORMS = {
@@ -22,9 +24,9 @@ _DEFAULTS = {
 
 def expected(name: str, defaults: Mapping[str, str]) -> str | None:
     """Say which kind of value a parameter takes, ``yes or no``; None where anything may stand."""
-    default = defaults.get(name)
-    if default is None or name in CHOICES:
+    if name not in defaults or name in CHOICES:
         return None
+    default = expand(defaults[name], defaults.get)
     return next((kind for kind, form in _DEFAULTS.items() if form.fullmatch(default)), None)
 
 
