@@ -1,6 +1,7 @@
 """What several checks of saslauthd share: evidence, and how it is moved, started and let through."""
 
 import re
+import stat
 
 from maildoctor.debian.accounts import account, groups
 from maildoctor.debian.release import uses_systemd
@@ -10,6 +11,7 @@ from maildoctor.postfix.service import Service
 from maildoctor.remedy import (
     AddUserToGroup,
     EnableUnit,
+    MoveFile,
     ReloadUnit,
     RestartUnit,
     SetLine,
@@ -56,6 +58,7 @@ def listen_in(host: Host, directory: str) -> list[Action]:
     """Give the actions that make saslauthd put its socket into ``directory``, on this release, for good."""
     options = with_directory(main_instance(host), directory)
     actions: list[Action] = [SetLine(DEFAULTS, "OPTIONS", "=", f'"{options}"')]
+    actions += [*clear(host, directory), *clear(host, f"{directory}/mux")]
     if unit(host) is not None:
         actions += unit_for(host, directory)
     return [*actions, RestartUnit("saslauthd")]
@@ -79,11 +82,20 @@ def drop_in_name(path: str | None) -> str:
 
 
 def with_directory(instance: Instance | None, directory: str) -> str:
-    """Give OPTIONS with another directory behind ``-m``; the other options stay."""
-    words = instance.defaults.get("OPTIONS").value.split() if instance else []
-    rest = [word for word, before in zip(words, ["", *words], strict=False) if "-m" not in (word, before)]
-    kept = [word for word in rest if not re.match(r"-m/", word)]
-    return " ".join([*(kept or ["-c"]), "-m", directory])
+    """Give OPTIONS with another directory behind ``-m``; other options stay, if saslauthd knows them."""
+    options = instance.defaults.get("OPTIONS").value if instance else "-c"
+    kept = re.findall(r"(?:^|(?<=\s))-(?:[crlV]+|[st] *\d+|O *\S+)(?=\s|$)", options)
+    return " ".join([*kept, "-m", directory])
+
+
+def clear(host: Host, path: str) -> list[Action]:
+    """Give the action that moves a link or directory away from where saslauthd makes its own."""
+    try:
+        kind = host.lstat(path).st_mode
+    except CannotLook:
+        return []
+    in_the_way = stat.S_ISLNK(kind) or (path.endswith("/mux") and stat.S_ISDIR(kind))
+    return [MoveFile(path, f"{path}.away")] if in_the_way else []
 
 
 def let_in(host: Host) -> list[Action]:

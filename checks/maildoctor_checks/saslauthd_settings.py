@@ -10,7 +10,7 @@ from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import MakeDirectory, Option, Remedy, RestartUnit, SetLine, WriteFile
-from maildoctor.sasl.defaults import READ, Complaint, read_as_shell
+from maildoctor.sasl.defaults import CARRIAGE_RETURN, READ, Complaint, read_as_shell
 from maildoctor.sasl.intention import needs_saslauthd
 from maildoctor.sasl.saslauthd import DEFAULTS, installed, instance_files, main_instance, reads_start
 from maildoctor.sasl.saslauthd_reach import Fault, reach, real
@@ -79,7 +79,8 @@ def saslauthd_defaults_syntax(host: Host, service: Service) -> Iterator[Finding]
         return
     for complaint in instance.defaults.complaints:
         name = re.match(r"(?:export\s+)?(\w+)", complaint.text)
-        counts = complaint.fatal or (name and name[1] in READ - {"NAME", "DESC"})
+        counts = complaint.fatal or complaint.why == CARRIAGE_RETURN
+        counts = counts or (name is not None and name[1] in READ - {"NAME", "DESC"})
         if not counts:
             continue
         culprit = _culprit(host, complaint)
@@ -92,7 +93,7 @@ def saslauthd_defaults_syntax(host: Host, service: Service) -> Iterator[Finding]
             found=culprit.text,
             evidence=(Evidence.at(Source(DEFAULTS, culprit.line), culprit.text), *process_evidence(host)),
             proof=f"sed -n {culprit.line}p {DEFAULTS}" + ("; sh -n " + DEFAULTS if complaint.fatal else ""),
-            remedy=_spell(culprit),
+            remedy=_spell(host, culprit),
         )
 
 
@@ -113,7 +114,10 @@ def _culprit(host: Host, complaint: Complaint) -> Complaint:
     return complaint
 
 
-def _spell(complaint: Complaint) -> Remedy:
+def _spell(host: Host, complaint: Complaint) -> Remedy:
+    if complaint.why == CARRIAGE_RETURN:
+        text = host.text(DEFAULTS).replace("\r\n", "\n")
+        return Remedy.safe(WriteFile(DEFAULTS, text), RestartUnit("saslauthd"))
     match = re.match(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*)$", complaint.text)
     if match is None or match[1] not in READ or re.search(r"[`$\\]", match[2]):
         return Remedy.manual(f'Write line {complaint.line} of {DEFAULTS} as NAME="value".')

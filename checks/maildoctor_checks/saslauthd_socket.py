@@ -376,7 +376,8 @@ def saslauthd_mount_stale(host: Host, service: Service) -> Iterator[Finding]:
         RuntimeDirectoryPreserve=yes says otherwise.
     Start: saslauthd-bind-mount
     Break on 13:
-        rm /etc/systemd/system/saslauthd.service.d/mount.conf
+        sed -i 's/,x-systemd.requires=saslauthd.service//' /etc/fstab
+        rm -f /etc/systemd/system/saslauthd.service.d/*.conf
         systemctl daemon-reload
         systemctl restart saslauthd
     Mend on 13:

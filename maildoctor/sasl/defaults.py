@@ -12,6 +12,7 @@ from maildoctor.sasl.shell_words import Command, ShellSyntaxError, Word, command
 from maildoctor.source import Source, Sourced
 
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+CARRIAGE_RETURN = "lines end with a carriage return, which becomes part of each value"
 READ = frozenset({"START", "MECHANISMS", "MECH_OPTIONS", "OPTIONS", "THREADS", "NAME", "DESC"})
 
 
@@ -48,6 +49,9 @@ class Defaults:
 def read_as_shell(text: str, path: str) -> Defaults:
     """Read assignments as dash would, sourcing the file."""
     defaults = Defaults(path)
+    if "\r\n" in text:
+        line = text[: text.index("\r")].count("\n") + 1
+        defaults.complaints.append(Complaint(line, text.splitlines()[line - 1], CARRIAGE_RETURN))
     try:
         for command in commands(text):
             _take(command, defaults)

@@ -101,8 +101,6 @@ def real(host: Host, path: str, root: str = "/") -> str:
 def _fault(host: Host, service: Service, asked: Reach) -> Fault:
     if asked.access.granted or asked.access.errno == "EAGAIN":
         return Fault.NONE
-    if asked.access.errno == "ENOTSOCK":
-        return _not_a_socket(host, asked)
     here = real(host, asked.path.value, asked.root)
     places = {real(host, socket.value) for socket in asked.sockets}
     if places and here not in places and not _same_directory(host, here, places):
@@ -112,24 +110,15 @@ def _fault(host: Host, service: Service, asked: Reach) -> Fault:
     return _absent(host, asked)
 
 
-def _not_a_socket(host: Host, asked: Reach) -> Fault:
-    named = asked.path.source is not None
-    if named and (
-        real(host, f"{asked.path.value}/mux", asked.root)
-        in {real(host, each.value) for each in asked.sockets}
-    ):
-        return Fault.WITHOUT_MUX
-    return Fault.WRONG_PATH if named else Fault.SOCKET_GONE
-
-
 def _same_directory(host: Host, here: str, places: set[str]) -> bool:
     """Tell whether the socket's directory is one with saslauthd's, by a bind mount."""
     return any(_same(host, os.path.dirname(here), os.path.dirname(place)) for place in places)
 
 
 def _same(host: Host, first: str, second: str) -> bool:
+    """Compare device and inode; a link at ``first`` would be followed inside the chroot, and is not here."""
     try:
-        return os.path.samestat(host.stat(first), host.stat(second))
+        return os.path.samestat(host.lstat(first), host.stat(second))
     except CannotLook:
         return False
 
