@@ -49,7 +49,8 @@ def sasldb_stale_copy(host: Host, service: Service) -> Iterator[Finding]:
     Mend:
         ln -f /etc/sasldb2 /var/spool/postfix/etc/sasldb2
     Safety:
-        A choice: linking throws the copy away, and what was changed in the copy alone goes with it.
+        Safe where the copy has nothing of its own. Otherwise a choice: what was changed in the copy alone is
+        lost with it.
     See: ln(1), saslpasswd2(8)
     """
     here, there = inside(host, service), outside(host, service)
@@ -60,7 +61,8 @@ def sasldb_stale_copy(host: Host, service: Service) -> Iterator[Finding]:
     lacking = sorted(set(there.accounts) - set(here.accounts))
     extra = sorted(set(here.accounts) - set(there.accounts))
     differs = bool(lacking or extra) or not same_content(host, here.path, there.path)
-    fails = bool(lacking) or (differs and not extra and there.status.st_mtime > here.status.st_mtime)
+    newer = here.status.st_mtime > there.status.st_mtime
+    fails = bool(lacking) or (differs and not extra and not newer)
     yield Finding(
         summary=_copy_summary(here, there, [str(each) for each in lacking], differs),
         subject=here.path,
@@ -70,7 +72,7 @@ def sasldb_stale_copy(host: Host, service: Service) -> Iterator[Finding]:
         found="a copy that differs" if differs else "a copy, still the same",
         evidence=(_inode(host, there), _inode(host, here), *_only_in(there, lacking), *_only_in(here, extra)),
         proof=f"ls -li {quote(there.path)} {quote(here.path)}",
-        remedy=_replace_copy(host, there, here, place(host, service), bool(extra)),
+        remedy=_replace_copy(host, there, here, place(host, service), bool(extra) or (differs and newer)),
     )
 
 
@@ -99,7 +101,7 @@ def _replace_copy(host: Host, there: Database, here: Database, where: Place, los
             f"move {there.path} there, and make {there.path} a symbolic link to {where.on_host}."
         )
     meaning = f"{here.path} becomes another name of {there.path}; what the copy alone holds is lost."
-    notes = "Users that only the copy has cannot log in afterwards." if loses else ""
+    notes = "Users and passwords that only the copy has are lost." if loses else ""
     link = Option("link", meaning, (HardLink(there.path, here.path),))
     return Remedy(Remedy.safe().safety, (link,)) if not loses else Remedy.choice(link, notes=notes)
 
