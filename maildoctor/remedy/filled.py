@@ -13,8 +13,8 @@ from maildoctor.remedy.writing import remove
 
 ENTRIES_LIMIT = 2000
 """Things below a directory that are looked at; a chroot holds about fifty."""
-PID_FILE_LIMIT = 64
-"""Bytes; what is larger is a cache, of passwords even, of which no copy is made."""
+COPY_LIMIT = 4 * 1024 * 1024
+"""Bytes; saslauthd's cache is smaller."""
 RUNTIME_ENDINGS = (".pid", ".accept", ".mmap", ".flock", ".lock")
 
 
@@ -64,7 +64,7 @@ class Runtime(Thing):
     def capture(self, site: Site) -> Snapshot:
         """Look at everything below the path."""
         states = {path: capture(site, path, content=False) for path in _entries(site, self.path)}
-        small = [path for path, state in states.items() if _is_pid_file(site, path, state)]
+        small = [path for path, state in states.items() if _is_small_file(site, path, state)]
         return Snapshot({**states, **{path: capture(site, path) for path in small}})
 
     def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
@@ -78,8 +78,8 @@ class Runtime(Thing):
                 bring_back(site, path, state)
 
 
-def _is_pid_file(site: Site, path: str, state: PathState) -> bool:
-    return state.kind == "file" and os.lstat(site.root + path).st_size <= PID_FILE_LIMIT
+def _is_small_file(site: Site, path: str, state: PathState) -> bool:
+    return state.kind == "file" and os.lstat(site.root + path).st_size <= COPY_LIMIT
 
 
 def _is_runtime(path: str, state: PathState) -> bool:

@@ -6,6 +6,7 @@ back gives the old bytes again.
 
 import contextlib
 import fcntl
+import glob
 import os
 import time
 from collections.abc import Iterator
@@ -43,14 +44,15 @@ class Membership(Thing):
     def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Take the user out again, unless he was in."""
         with locked(site, PASSWD_LOCK):
+            # What a killed gpasswd leaves; the lock says that none runs.
+            for rest in _left_by_shadow(site):
+                remove(site, rest)
             for file in (GROUP, GSHADOW):
-                # What a killed gpasswd leaves; the lock says that none runs.
-                for rest in (f"{file}+", f"{file}.lock"):
-                    remove(site, rest)
                 was = before.paths[file]
                 self._restore(site, file, was, member=before.facts["member"])
-                copy = capture(site, f"{file}-")
-                if copy.content == was.content:
+                copy = capture(site, f"{file}-").content
+                # Its copy of what was before, perhaps cut off; any other is somebody else's.
+                if copy is not None and was.content is not None and was.content.startswith(copy):
                     bring_back(site, f"{file}-", before.paths[f"{file}-"])
 
     def _restore(self, site: Site, file: str, was: PathState, *, member: bool) -> None:
@@ -87,6 +89,17 @@ class Override(Thing):
                 bring_back(site, STATOVERRIDE, was)
             elif kept != lines:
                 write(site, STATOVERRIDE, b"".join(kept), replace(now, mtime=0))
+
+
+def _left_by_shadow(site: Site) -> list[str]:
+    """Give the temporary files of shadow's programs: ``group+``, and those that hold a process id."""
+    found = []
+    for file in ("/etc/passwd", "/etc/shadow", GROUP, GSHADOW):
+        locks = glob.glob(f"{glob.escape(site.root + file)}.[0-9l]*")
+        names = [path.removeprefix(site.root) for path in locks]
+        found += [name for name in names if (site.read(name) or b"").strip(b"\0\n").isdigit()]
+        found.append(f"{file}+")
+    return found
 
 
 def is_member(content: bytes, user: str, group: str) -> bool:

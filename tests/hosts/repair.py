@@ -12,11 +12,12 @@ from tests.hosts.machine import Host
 INVENTORY = r"""
 import hashlib, json, os, stat
 tops = ["/etc", "/var/spool/postfix", "/run/saslauthd", "/var/lib/dpkg/statoverride"]
-queues = {"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "saved", "trace"}
+queues = "active bounce corrupt defer deferred flush hold incoming maildrop saved trace".split()
+own = (".pid", "/mux.accept", "/cache.mmap", "/cache.flock", "/prng_exch")
 links, found = {}, {}
 def look(path):
     s = os.lstat(path)
-    if stat.S_ISREG(s.st_mode) and path.endswith((".pid", "/mux.accept", "/cache.mmap", "/cache.flock", "/prng_exch")):
+    if stat.S_ISREG(s.st_mode) and path.endswith(own):
         content = "a daemon's own"
     elif path.startswith("/var/spool/postfix/pid/"):
         return
@@ -25,7 +26,8 @@ def look(path):
         links.setdefault((s.st_dev, s.st_ino), []).append(path)
     else:
         content = os.readlink(path) if stat.S_ISLNK(s.st_mode) else ""
-    extra = sorted((n, os.getxattr(path, n, follow_symlinks=False).hex()) for n in os.listxattr(path, follow_symlinks=False))
+    names = sorted(os.listxattr(path, follow_symlinks=False))
+    extra = [(name, os.getxattr(path, name, follow_symlinks=False).hex()) for name in names]
     found[path] = [oct(s.st_mode), s.st_uid, s.st_gid, content, extra]
 for top in tops:
     if os.path.lexists(top):
@@ -44,7 +46,10 @@ def inventory(host: Host) -> Any:
     """Give all files that a repair may touch, their hard links, and which services run and start at boot."""
     files_and_links = json.loads(host.run(["python3", "-c", INVENTORY]).stdout)
     states = {
-        name: [host.run(["systemctl", verb, unit], check=False).stdout.strip() for verb in ("is-active", "is-enabled")]
+        name: [
+            host.run(["systemctl", verb, unit], check=False).stdout.strip()
+            for verb in ("is-active", "is-enabled")
+        ]
         for name in SERVICES
         for unit in (_unit(host, name),)
     }
@@ -62,15 +67,23 @@ def differences(before: Any, after: Any) -> list[str]:
         lines.append(f"hard links: {before[1]} -> {after[1]}")
     for name, state in before[2].items():
         # A service that had failed cannot be made to fail again; it does not run, that is what counts.
-        if [each.replace("failed", "inactive") for each in state] != after[2][name]:
-            lines.append(f"{name}: {state} -> {after[2][name]}")
+        now = after[2][name]
+        if _without_failure(state) != _without_failure(now):
+            lines.append(f"{name}: {state} -> {now}")
     return lines
+
+
+def _without_failure(state: list[str]) -> list[str]:
+    return [each.replace("failed", "inactive") for each in state]
 
 
 def fix(host: Host, *words: str, input: str = "") -> dict[str, Any]:
     """Run ``maildoctor check --fix`` with ``words``; its JSON must match the published schema."""
-    ran = host.run(["maildoctor", "check", "--fix", "--format", "json", *words], check=False, timeout=240, input=input)
-    assert ran.status in (0, 1, 3) and ran.stdout, ran.stderr
+    ran = host.run(
+        ["maildoctor", "check", "--fix", "--format", "json", *words], check=False, timeout=240, input=input
+    )
+    assert ran.status in (0, 1, 3), ran.stderr
+    assert ran.stdout, ran.stderr
     document: dict[str, Any] = json.loads(ran.stdout)
     jsonschema.validate(document, _schema())
     return document
