@@ -80,7 +80,9 @@ def _session(chance: random.Random, pid: int, truth: Truth, attack: bool) -> Ite
 
 
 def _guess(chance: random.Random, pid: int, truth: Truth) -> Iterator[str]:
-    address = f"{chance.randrange(1, 224)}.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}"
+    address = (
+        f"{chance.randrange(1, 224)}.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}"
+    )
     known = chance.random() < 0.5
     name = f"user{chance.randrange(200)}" if known else f"guess{chance.randrange(10**9)}"
     tag, client = f"postfix/smtpd[{pid}]:", f"unknown[{address}]"
@@ -122,11 +124,9 @@ def _mail(chance: random.Random, queue_id: str, sender: str, transport: str) -> 
     to = f"user{chance.randrange(400)}@example.com"
     number = chance.randrange(10**9)
     yield f"postfix/cleanup[811]: {queue_id}: message-id=<{number}.{queue_id}@{sender.partition('@')[2]}>"
-    yield (
-        f"postfix/qmgr[702]: {queue_id}: from=<{sender}>, size={chance.randrange(900, 90000)}, nrcpt=1 (queue active)"
-    )
-    yield (
-        f"postfix/{transport}[{900 + number % 9}]: {queue_id}: to=<{to}>, relay=mail.example.com[private/{transport}],"
-        f" delay=0.{number % 90 + 10}, delays=0.05/0.01/0/0.04, dsn=2.0.0, status=sent (250 2.0.0 <{to}> Saved)"
-    )
+    size = chance.randrange(900, 90000)
+    yield f"postfix/qmgr[702]: {queue_id}: from=<{sender}>, size={size}, nrcpt=1 (queue active)"
+    relay = f"relay=mail.example.com[private/{transport}], delay=0.{number % 90 + 10}"
+    status = f"delays=0.05/0.01/0/0.04, dsn=2.0.0, status=sent (250 2.0.0 <{to}> Saved)"
+    yield f"postfix/{transport}[{900 + number % 9}]: {queue_id}: to=<{to}>, {relay}, {status}"
     yield f"postfix/qmgr[702]: {queue_id}: removed"

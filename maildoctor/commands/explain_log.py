@@ -1,7 +1,7 @@
 """``maildoctor explain-log``: what a log says about logins, and what to do."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from maildoctor.host import CannotLook
 from maildoctor.maillog.catalogue import Cause
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict
 from maildoctor.maillog.judge import judge
+from maildoctor.maillog.order import Findings, Seen
 from maildoctor.maillog.places import chosen, usual
 from maildoctor.maillog.scan import Progress, Reading, read
 from maildoctor.maillog.sources import Source, in_order
@@ -86,7 +87,8 @@ def judged(reading: Reading, sources: list[Source], options: ExplainLogOptions) 
     diagnosis = what_check_says()
     if diagnosis is None:
         return judgement
-    return with_findings(judge(reading.ledger, seen_by(diagnosis), options.top), diagnosis)
+    findings = seen_by(diagnosis)
+    return with_findings(judge(reading.ledger, findings, options.top), diagnosis, findings)
 
 
 def what_check_says() -> "Diagnosis | None":
@@ -100,41 +102,47 @@ def what_check_says() -> "Diagnosis | None":
         return None
 
 
-def seen_by(diagnosis: "Diagnosis") -> Mapping[str, str]:
-    """Give the codes of what is wrong on the host, with their summaries."""
-    return {each.code: each.summary for each in (*diagnosis.root_causes, *diagnosis.consequences)}
+def seen_by(diagnosis: "Diagnosis") -> Findings:
+    """Give what is wrong on the host: the root causes, then what follows from them."""
+    from maildoctor.commands.check import system_of
+    from maildoctor.host import this_host
+
+    system = system_of(this_host())
+    return {
+        each.code: Seen(
+            visible(each.summary),
+            visible(each.proof),
+            visible("; ".join(each.remedy.commands(system))),
+            each.explains,
+        )
+        for each in (*diagnosis.root_causes, *diagnosis.consequences)
+    }
 
 
-def with_findings(judgement: Judgement, diagnosis: "Diagnosis") -> Judgement:
+def with_findings(judgement: Judgement, diagnosis: "Diagnosis", findings: Findings) -> Judgement:
     """Add what stops logins on the host and left no line in the log: nobody even came as far as AUTH."""
     from maildoctor.finding import Impact, Severity
 
     if any(each.kind is Kind.BROKEN and each.side == "server" for each in judgement.incidents):
         return judgement
     faults = [each for each in diagnosis.root_causes if each.severity is Severity.ERROR]
-    silent = tuple(_silent(each) for each in faults if each.impact is not Impact.DANGER)
+    silent = tuple(_silent(each, findings[each.code]) for each in faults if each.impact is not Impact.DANGER)
     if not silent:
         return judgement
     headline = f"{silent[0].summary} Nothing in this log shows it; `maildoctor check` sees it."
-    return replace(
-        judgement, verdict=Verdict.BROKEN, headline=headline, incidents=(*silent, *judgement.incidents)
-    )
+    incidents = (*silent, *judgement.incidents)
+    return replace(judgement, verdict=Verdict.BROKEN, headline=headline, incidents=incidents)
 
 
-def _silent(finding: "Finding") -> Incident:
-    from maildoctor.commands.check import system_of
-    from maildoctor.host import this_host
-
-    repair = (
-        "; ".join(finding.remedy.commands(system_of(this_host()))) or f"maildoctor explain {finding.code}"
-    )
+def _silent(finding: "Finding", seen: Seen) -> Incident:
+    repair = seen.repair or f"maildoctor explain {finding.code}"
     return Incident(
         code=finding.code,
         side="server",
         kind=Kind.BROKEN,
         stage=finding.stage or Stage.HYGIENE,
-        summary=visible(finding.summary),
-        causes=(Cause(finding.code, visible(finding.summary), visible(finding.proof), visible(repair)),),
+        summary=seen.summary,
+        causes=(Cause(finding.code, seen.summary, seen.proof, repair),),
         attempts=0,
         first="",
         last="",

@@ -1,7 +1,7 @@
 """``maildoctor why USER``: one user's last attempts, laid along the path of a login."""
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from maildoctor.commands import ExitStatus
@@ -10,6 +10,7 @@ from maildoctor.finding import Stage
 from maildoctor.maillog.catalogue import Message, catalogue
 from maildoctor.maillog.incident import sample, shown
 from maildoctor.maillog.ledger import LOGIN_KEY
+from maildoctor.maillog.order import Findings
 from maildoctor.maillog.places import at_hand, chosen, usual
 from maildoctor.maillog.scan import Reading, read
 from maildoctor.maillog.sources import in_order
@@ -97,9 +98,7 @@ def run(
     return ExitStatus.FOUND if story.last[:19] > story.last_login[:19] else ExitStatus.FINE
 
 
-def _render(
-    story: Story, reading: Reading, sources: list[str], findings: Mapping[str, str]
-) -> Iterator[Line]:
+def _render(story: Story, reading: Reading, sources: list[str], findings: Findings) -> Iterator[Line]:
     yield [(visible(story.user), "bold"), (f", {story.headline}", "")]
     yield [("Read ", "dim"), (", ".join(sources) or "nothing", "")]
     for name, why in sorted(reading.problems.items()):
@@ -137,7 +136,7 @@ def _attempt(attempt: Attempt, message: Message | None) -> Line:
     return [(f"  {_clock(attempt.when)}  ", "dim"), ("failed  ", "red"), (f"{where}  {said}", "")]
 
 
-def _causes(story: Story, findings: Mapping[str, str]) -> Iterator[Line]:
+def _causes(story: Story, findings: Findings) -> Iterator[Line]:
     last = next(((attempt, message) for attempt, message in reversed(story.recent) if message), None)
     if last is None or last[1] is None:
         return
@@ -146,7 +145,7 @@ def _causes(story: Story, findings: Mapping[str, str]) -> Iterator[Line]:
     yield []
     seen = [code for code in findings if code in codes] or list(findings)
     for code in seen[:5]:
-        yield [("check sees  ", "bold"), (code, "bold"), (f": {findings[code]}", "")]
+        yield [("check sees  ", "bold"), (code, "bold"), (f": {findings[code].summary}", "")]
     known = catalogue().causes
     for code in [code for code in codes if code not in seen][: 2 if seen else 4]:
         cause = known[code]

@@ -7,7 +7,7 @@ from maildoctor.maillog.catalogue import Cause, Message
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, Names, names_of, of_tally, shown
 from maildoctor.maillog.ledger import Ledger
-from maildoctor.maillog.order import Case, causes_of
+from maildoctor.maillog.order import Case, cause, causes_of
 from maildoctor.maillog.people import People, is_local, sort_out
 from maildoctor.maillog.tally import Tally
 
@@ -115,7 +115,7 @@ class _Maker:
         if not people.strangers or (self._seen and not ledger.logins):
             return None
         summary = "Strangers try names and passwords."
-        hinted = (cause.code for cause in self._causes if cause.code != "every-login-fails")
+        hinted = (each.code for each in self._causes if each.code != "every-login-fails")
         codes: tuple[str, ...] = ("password-guessing", *hinted)
         if not ledger.logins:
             codes = (*codes, *self._silent("every-login-fails"))
@@ -165,11 +165,11 @@ class _Maker:
 
     def _silent(self, first: str) -> tuple[str, ...]:
         """Give the readings of "every login fails": what ``check`` sees first, else both."""
-        hinted = tuple(cause.code for cause in self._causes if cause.code in SILENT)
+        hinted = tuple(each.code for each in self._causes if each.code in SILENT)
         return tuple(dict.fromkeys((*self._seen, first, "wrong-password", *hinted, *SILENT)))
 
     def _part(self, kind: Kind, code: str, summary: str, count: int, codes: tuple[str, ...]) -> Incident:
-        causes = tuple(self._case.known.causes[each] for each in dict.fromkeys(codes))
+        causes = tuple(cause(each, self._case) for each in dict.fromkeys(codes))
         incident = of_tally(
             self._whole,
             self._case.top,

@@ -26,6 +26,7 @@ _SAID = re.compile(
 )
 _LOGIN = b", sasl_method="
 _REFUSED = b" auth=0/"
+_GONE = b"]: disconnect from "
 _PLAIN_ANCHORS = (b"saslauthd[", b'apparmor="DENIED"', b" last message repeated ")
 _RELAYHOST = (b"SASL authentication failed", b"SASL [CACHED]", b"uthentication required")
 _DENIALS = (
@@ -34,11 +35,12 @@ _DENIALS = (
     b"address rejected: not ",
     b"Temporary lookup failure",
     b"Server configuration error",
+    b"Server local data error",
 )
 _GATES: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"dovecot", (b"dovecot: auth", b"dovecot: master", b": Fatal: ", b": Error: ")),
     (
-        b": reject: RCPT from ",
+        b": reject: ",
         _DENIALS,
     ),
     (b"status=deferred", (*_RELAYHOST, b"TLS is required, but ", b"Cannot start TLS", b":25: Connection ")),
@@ -107,7 +109,18 @@ class FastLane:
             if block.find(gate) >= 0:
                 for anchor in anchors:
                     hits += [(place, None, None) for place in found(anchor)]
+        if self._reader.awaited or any(block.find(denial) >= 0 for denial in _DENIALS[:3]):
+            hits += [(place, self._left, None) for place in block.frequent_places(_GONE)]
         return hits
+
+    def _left(self, place: int, begin: int, stop: int) -> bool:
+        """Pass over the disconnect lines of processes of which nothing is awaited."""
+        text = self._text
+        pid = text[text.rfind(b"[", begin, place) + 1 : place]
+        if pid in self._reader.awaited:
+            return False
+        refused = text.find(_REFUSED, place, stop)
+        return self._disconnected(refused, begin, stop) if refused >= 0 else True
 
     def _head(self, begin: int, place: int) -> tuple[str, bytes] | None:
         """Give service and process id of an smtpd line, and set its time; None for an unusual one.

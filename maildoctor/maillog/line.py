@@ -16,7 +16,8 @@ _WITH_PID = re.compile(
 _WITHOUT_PID = re.compile(
     rb"(?:[^\s|]{1,80} +\| ?)?(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} (?=\d{4}-))?"
     rb"(?P<stamp>" + STAMP.pattern + rb")?"
-    rb"(?:[^\n:]{0,120}\s)??(?P<tag>postfix[\w./-]{0,80}|dovecot|saslauthd|auth|kernel|unix_chkpwd): "
+    rb"(?:[^\n:]{0,120}\s)??"
+    rb"(?P<tag>postfix[\w./-]{0,80}|dovecot|saslauthd|auth|kernel|unix_chkpwd|sasl\w+2): "
 )
 _BARE_STAMP = re.compile(rb"\s*(?P<stamp>" + STAMP.pattern + rb")\s+(?:\S+\s+)?")
 _SEVERITIES = (b"warning: ", b"fatal: ", b"error: ", b"panic: ")

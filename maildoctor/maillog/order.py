@@ -7,8 +7,20 @@ from maildoctor.maillog.catalogue import Catalogue, Cause, Message
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.tally import Tally
 
-Findings = Mapping[str, str]
-"""What ``check`` found on the host that wrote the log: codes with their summaries."""
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A fault that ``check`` sees on the host that wrote the log."""
+
+    summary: str
+    proof: str = ""
+    repair: str = ""
+    explains: tuple[str, ...] = ()
+    """Codes that are its consequences."""
+
+
+Findings = Mapping[str, Seen]
+"""What ``check`` sees, by code; root causes stand before their consequences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +39,27 @@ def causes_of(message: Message, detail: str, tally: Tally, case: Case) -> tuple[
     codes = list(message.codes(detail))
     for code in reversed(_hinted(message, detail, tally, case.ledger)):
         _to_front(codes, code)
-    for code in reversed([code for code in codes if code in case.findings]):
+    for code in reversed(_seen(codes, case.findings)):
         _to_front(codes, code)
-    return tuple(case.known.causes[code] for code in codes)
+    return tuple(cause(code, case) for code in codes)
+
+
+def cause(code: str, case: Case) -> Cause:
+    """Give a cause as the catalogue tells it, or, for a code that only ``check`` knows, as that tells it."""
+    if code in case.known.causes:
+        return case.known.causes[code]
+    seen = case.findings[code]
+    return Cause(code, seen.summary, seen.proof, seen.repair or f"maildoctor explain {code}")
+
+
+def _seen(codes: Collection[str], findings: Findings) -> list[str]:
+    """Give those of ``codes`` that ``check`` sees, each behind what it is a consequence of."""
+    found: list[str] = []
+    for code in findings:
+        if code in codes:
+            found += [root for root, each in findings.items() if code in each.explains and root not in found]
+            found += [code] if code not in found else []
+    return found
 
 
 def confirmed(codes: Collection[str], findings: Findings) -> bool:

@@ -6,7 +6,7 @@ authentication failed: generic failure" of one process are one attempt, counted 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from maildoctor.maillog.catalogue import Catalogue, Message, Recognised, catalogue
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
@@ -71,6 +71,8 @@ class Session:
     """The line that stands for ``reason`` until an attempt ends with it."""
     weak: Recognised | None = None
     logged_in: bool = False
+    denied: list[tuple[Attempt, str]] = field(default_factory=list)
+    """Refusals to relay with their text; whether the client had logged in is told when it goes."""
     cut_off: bool = False
     """The client went in the middle of AUTH."""
 
@@ -102,6 +104,8 @@ class Reader:
         self.sessions: dict[bytes, Session] = {}
         self.failures: dict[bytes, int] = {}
         """AUTH commands that a process wrote of since its last client came."""
+        self.awaited: dict[bytes, None] = {}
+        """Processes of which the disconnect line will tell whether a client had logged in."""
         self._verifiers = Verifiers(self._known)
         self.previous = b""
 
@@ -130,6 +134,7 @@ class Reader:
             self.failures.pop(pid, None)
         if self.sessions and (session := self.sessions.pop(pid, None)):
             self._flush(session)
+            self._settle_denied(session, True)
 
     def reason_alone(self, mechanism: str, reason: bytes) -> tuple[tuple[str, str], bool, Message | None]:
         """Give the tally of an attempt whose process said nothing else, and whether a verifier refused it."""
@@ -147,7 +152,7 @@ class Reader:
     def finish(self) -> None:
         """End of the log: what was said and led to nothing counts by itself."""
         for session in self.sessions.values():
-            self._flush(session)
+            self._forget(session)
         self.ledger.settle()
 
     # -- one line
@@ -194,6 +199,8 @@ class Reader:
             self._warned(raw, line)
         elif match := _COUNTED.match(text):
             self._disconnected(raw, line, match)
+        elif text.startswith(b"disconnect from "):
+            self._settle_denied(self._gone(line), False)
         elif b" after AUTH from " in text[:60]:
             self._session(line).cut_off = True
         elif match := _REJECT.match(text):
@@ -297,23 +304,43 @@ class Reader:
 
     def _disconnected(self, raw: bytes, line: Line, match: re.Match[bytes]) -> None:
         """Count AUTH commands that wrote no line: refused without asking a verifier, or cut from the log."""
-        session = self.sessions.pop(line.pid, None) or Session()
-        self._flush(session)
+        session = self._gone(line)
         good, total = int(match[3]), int(match[4] or match[3])
+        self._settle_denied(session, good > 0)
         for _ in range(min(total - good - self.failures.pop(line.pid, 0), REPEATS)):
             attempt = self._about(UNANSWERED if session.cut_off else UNLOGGED, raw, line, match[1], b"")
             if self._wanted is None or self._wanted.keeps(attempt):
                 self.ledger.attempt(attempt, refused=False)
 
+    def _gone(self, line: Line) -> Session:
+        """The client of a process went: give what was known of it, and forget it."""
+        self.awaited.pop(line.pid, None)
+        session = self.sessions.pop(line.pid, None) or Session()
+        self._flush(session)
+        return session
+
     def _rejected(self, raw: bytes, line: Line, match: re.Match[bytes]) -> None:
-        session, text = self._session(line), match[3].decode("utf-8", "surrogateescape")
+        session, shortened = self._session(line), _shortened(match[3].decode("utf-8", "surrogateescape"))
         known = session.logged_in or b"sasl_username=" in match[3]
-        found = self._known.recognise("reject logged in" if known else "reject", _shortened(text))
+        found = self._known.recognise("reject", shortened)
         if found is None:
             return
         user = re.search(rb"sasl_username=([^ ,]*)|not owned by user ([^;]*)", match[3])
         key = (found.message.id, "after a failed login" if line.pid in self.failures and not known else "")
-        self._said(self._about(key, raw, line, match[2], (user[1] or user[2] or b"") if user else b""))
+        denied = self._about(key, raw, line, match[2], (user[1] or user[2] or b"") if user else b"")
+        if found.message.role == "policy" and len(session.denied) < REPEATS and line.pid:
+            session.denied.append((denied, shortened))
+            self.awaited[line.pid] = None
+            session.logged_in = known
+        else:
+            self._said(denied)
+
+    def _settle_denied(self, session: Session, logged_in: bool) -> None:
+        """Say of the refusals of a session whether the client had logged in."""
+        for denied, text in session.denied:
+            found = self._known.recognise("reject logged in", text) if logged_in else None
+            self._said(denied._replace(key=(found.message.id, "")) if found else denied)
+        session.denied = []
 
     def _text(self, raw: bytes, line: Line, program: str) -> None:
         """Lines of programs that know no sessions."""
@@ -375,6 +402,10 @@ class Reader:
             self._said(session.said)
         session.reason = session.said = None
 
+    def _forget(self, session: Session) -> None:
+        self._flush(session)
+        self._settle_denied(session, session.logged_in)
+
     def _unknown(self, raw: bytes, line: Line) -> None:
         text = line.text
         if not _ABOUT_LOGINS.search(text[:500]):
@@ -390,7 +421,7 @@ class Reader:
     def new_session(self, pid: bytes) -> Session:
         """Begin to remember a process; its first line comes."""
         if len(self.sessions) >= SESSIONS:
-            self._flush(self.sessions.pop(next(iter(self.sessions))))
+            self._forget(self.sessions.pop(next(iter(self.sessions))))
         session = self.sessions[pid] = Session()
         return session
 

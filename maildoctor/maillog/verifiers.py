@@ -9,10 +9,10 @@ from maildoctor.maillog.line import Line
 VERIFIERS = (b"saslauthd", b"dovecot", b"auth", b"kernel", b"audit", b"unix_chkpwd", b"auth-worker")
 
 _AUTH_FAILURE = re.compile(
-    r"(?:\w+\s*: )?auth failure: \[user=(?P<user>.*?)\] \[service=(?P<service>.*?)\] "
+    r"(?:\w*\s*: )?auth failure: \[user=(?P<user>.*?)\] \[service=(?P<service>.*?)\] "
     r"\[realm=(?P<realm>.*?)\] \[mech=(?P<mech>.*?)\] \[reason=(?P<reason>.*)\]\s*$"
 )
-_FUNCTION = re.compile(r"[a-z_0-9]{1,40}\s*: ")
+_FUNCTION = re.compile(r"[a-z_0-9]{0,40}\s*: ")
 _PAM = re.compile(
     r"(?P<module>pam_\w+)\([^()]*\): (?P<text>.*)|\((?P<old>pam_\w+)\) (?P<more>.*)"
     r"|(?P<dash>pam_\w+) - (?P<said>.*)",

@@ -6,13 +6,14 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from tests.maillog.lines import FIXTURES, judged
 
 CASES = json.loads((FIXTURES / "field-cases.json").read_text(encoding="utf-8"))
 
 
-def answer(case: dict) -> tuple[str, str]:
+def answer(case: dict[str, Any]) -> tuple[str, str]:
     """Give how well the first incident answers a case, and its likeliest cause."""
     incidents = judged(case["lines"]).incidents
     if not incidents:
@@ -31,12 +32,12 @@ def table() -> Iterator[tuple[str, bool, str, str]]:
         yield case["case"], case["confirmed"], mark, code
 
 
-def test_confirmed_cases_are_answered_rightly_or_with_the_right_candidate():
+def test_confirmed_cases_are_answered_rightly_or_with_the_right_candidate() -> None:
     bad = [row for row in table() if row[1] and row[2] not in ("right", "candidate")]
     assert not bad
 
 
-def test_most_cases_are_answered():
+def test_most_cases_are_answered() -> None:
     marks = Counter(mark for _, _, mark, _ in table())
     assert marks["right"] + marks["candidate"] >= 0.95 * len(CASES)
     assert marks["right"] >= 0.5 * len(CASES)

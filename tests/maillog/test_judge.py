@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from maildoctor.maillog.incident import Kind, Verdict
+from maildoctor.maillog.order import Seen
 from tests.maillog.lines import gathered, judged
 
 SASLAUTHD = "warning: SASL authentication failure: cannot connect to saslauthd server: Permission denied"
@@ -53,7 +54,7 @@ def broken(second: int = 30) -> list[str]:
     ]
 
 
-def test_three_lines_of_one_process_are_one_attempt_under_its_cause():
+def test_three_lines_of_one_process_are_one_attempt_under_its_cause() -> None:
     ledger = gathered(broken())
     assert ledger.failed == 1
     judgement = judged(broken())
@@ -65,27 +66,27 @@ def test_three_lines_of_one_process_are_one_attempt_under_its_cause():
     assert "cannot connect" in incident.samples[0]
 
 
-def test_lines_of_other_processes_between_do_not_confuse():
+def test_lines_of_other_processes_between_do_not_confuse() -> None:
     mine, theirs = broken(), [each.replace("[100]", "[101]").replace("hoge", "other") for each in broken()]
     mixed = [each for pair in zip(mine, theirs, strict=True) for each in pair]
     assert gathered(mixed).failed == 2
     assert judged(mixed).incidents[0].attempts == 2
 
 
-def test_a_healthy_log_has_nothing_wrong():
+def test_a_healthy_log_has_nothing_wrong() -> None:
     judgement = judged(healthy())
     assert judgement.verdict is Verdict.NOTHING_WRONG
     assert not judgement.incidents
 
 
-def test_a_campaign_does_not_hide_one_broken_attempt():
+def test_a_campaign_does_not_hide_one_broken_attempt() -> None:
     judgement = judged([*campaign(), *broken(), *campaign()])
     assert judgement.verdict is Verdict.BROKEN
     assert judgement.incidents[0].code == "postfix-not-in-group-sasl"
     assert Kind.GUESSING in {each.kind for each in judgement.incidents}
 
 
-def test_one_typing_user_is_no_attack():
+def test_one_typing_user_is_no_attack() -> None:
     client = "dsl5.example.net[198.51.100.5]"
     typing = [line(700 + n, refused(client, "alice", reason="authentication failure")) for n in range(3)]
     judgement = judged([*healthy(), *typing, line(720, logged_in(client, "alice"))])
@@ -94,7 +95,7 @@ def test_one_typing_user_is_no_attack():
     assert (incident.kind, incident.attempts, incident.users) == (Kind.MISTYPED, 3, (("alice", 3),))
 
 
-def test_a_typing_user_beside_a_campaign_is_kept_apart():
+def test_a_typing_user_beside_a_campaign_is_kept_apart() -> None:
     client = "dsl5.example.net[198.51.100.5]"
     judgement = judged([*healthy(), *campaign(), line(700, refused(client, "alice"))])
     assert judgement.verdict is Verdict.GUESSING
@@ -103,7 +104,7 @@ def test_a_typing_user_beside_a_campaign_is_kept_apart():
     assert kinds[Kind.MISTYPED].users == (("alice", 1),)
 
 
-def test_everybody_refused_and_nobody_in_names_both_readings():
+def test_everybody_refused_and_nobody_in_names_both_readings() -> None:
     lines = []
     for number in range(4):
         client = f"pc{number}.lan.example.com[192.168.0.{number + 1}]"
@@ -116,17 +117,17 @@ def test_everybody_refused_and_nobody_in_names_both_readings():
     assert "maildoctor check" in judgement.incidents[0].causes[0].told_apart_by
 
 
-def test_what_check_sees_decides():
+def test_what_check_sees_decides() -> None:
     lines = [line(1, refused("localhost[127.0.0.1]", "hoge", "PLAIN"))]
-    judgement = judged(lines, {"sasldb-missing-in-chroot": "sasldb2 is not in the chroot"})
+    judgement = judged(lines, {"sasldb-missing-in-chroot": Seen("sasldb2 is not in the chroot")})
     assert judgement.verdict is Verdict.BROKEN
     assert judgement.incidents[0].code == "sasldb-missing-in-chroot"
     assert judgement.incidents[0].confirmed
-    reordered = judged(broken(), {"saslauthd-directory-impassable": "a directory"})
+    reordered = judged(broken(), {"saslauthd-directory-impassable": Seen("a directory")})
     assert reordered.incidents[0].code == "saslauthd-directory-impassable"
 
 
-def test_a_fatal_line_is_explained_by_the_line_before_it():
+def test_a_fatal_line_is_explained_by_the_line_before_it() -> None:
     lines = [
         line(1, "warning: SASL: Connect to Dovecot auth socket 'private/auth' failed: Connection refused"),
         line(1, "fatal: no SASL authentication mechanisms"),
@@ -138,7 +139,7 @@ def test_a_fatal_line_is_explained_by_the_line_before_it():
     assert gathered(lines).failed == 0
 
 
-def test_the_client_side_is_kept_apart():
+def test_the_client_side_is_kept_apart() -> None:
     relay = "smtp.example.net[192.0.2.25]"
     lines = [
         f"2026-11-07T10:00:02+01:00 mail postfix/smtp[9]: 4F1: to=<b@example.org>, relay={relay}:587, "
@@ -149,7 +150,7 @@ def test_the_client_side_is_kept_apart():
     assert gathered(lines).failed == 0
 
 
-def test_relay_denied_depends_on_the_login():
+def test_relay_denied_depends_on_the_login() -> None:
     denied = (
         "NOQUEUE: reject: RCPT from pc.example.com[192.0.2.7]: 554 5.7.1 <b@example.org>: "
         "Relay access denied; from=<a@example.com> to=<b@example.org> proto=ESMTP helo=<pc>"
@@ -166,44 +167,44 @@ def test_relay_denied_depends_on_the_login():
     ]
 
 
-def test_a_probe_is_no_attack():
+def test_a_probe_is_no_attack() -> None:
     probe = refused("localhost[127.0.0.1]", "maildoctor-probe-0a1b2c")
     judgement = judged([*healthy(), line(900, probe)])
     assert judgement.verdict is Verdict.NOTHING_WRONG
     assert gathered([line(900, probe)]).probes == 1
 
 
-def test_logins_since_are_told():
+def test_logins_since_are_told() -> None:
     assert judged([*broken(), *healthy()]).incidents[0].logins_since is True
     assert judged([*healthy(), *broken(1000)]).incidents[0].logins_since is False
     assert judged(broken()).incidents[0].logins_since is None
 
 
-def test_unknown_lines_are_counted_and_shown_once_each():
+def test_unknown_lines_are_counted_and_shown_once_each() -> None:
     lines = [line(n, f"warning: SASL authentication failure: new thing {n}") for n in range(5)]
     assert [count for _, (count, _) in gathered(lines).most_unknown()] == [5]
 
 
-def test_auth_that_wrote_no_line_is_counted_from_the_disconnect_line():
+def test_auth_that_wrote_no_line_is_counted_from_the_disconnect_line() -> None:
     text = "disconnect from unknown[203.0.113.9] ehlo=1 auth=0/3 quit=1 commands=2/5"
     assert gathered([line(1, text)]).failed == 3
     assert gathered([line(1, refused("unknown[203.0.113.9]", "x")), line(2, text)]).failed == 3
 
 
-def test_repeated_messages_count_as_often_as_they_were_said():
+def test_repeated_messages_count_as_often_as_they_were_said() -> None:
     said = refused("unknown[203.0.113.9]", "x")
     assert gathered([line(1, f"message repeated 4 times: [ {said}]")]).failed == 4
     assert gathered([line(1, said), "Nov  7 10:16:36 mail last message repeated 2 times"]).failed == 3
 
 
-def test_somebody_who_got_in_after_many_names_is_pointed_out():
+def test_somebody_who_got_in_after_many_names_is_pointed_out() -> None:
     client = "unknown[203.0.113.9]"
     tries = [line(n, refused(client, f"name{n}")) for n in range(6)]
     judgement = judged([*healthy(), *tries, line(10, logged_in(client, "name9"))])
     assert "password-guessed" in {each.code for each in judgement.incidents}
 
 
-def test_users_who_could_log_in_and_all_no_longer_can():
+def test_users_who_could_log_in_and_all_no_longer_can() -> None:
     after = []
     for number in range(0, 30, 3):
         client = f"dsl{number}.example.net[198.51.100.{number % 200}]"
@@ -211,3 +212,24 @@ def test_users_who_could_log_in_and_all_no_longer_can():
     judgement = judged([*healthy(), *after])
     assert judgement.verdict is Verdict.BROKEN
     assert judgement.incidents[0].code == "every-login-fails"
+
+
+def test_a_root_cause_stands_before_its_consequence() -> None:
+    findings = {
+        "saslauthd-mechanism-odd": Seen("no such mechanism", explains=("saslauthd-not-running",)),
+        "saslauthd-not-running": Seen("it does not run"),
+    }
+    gone = [each.replace("Permission denied", "No such file or directory") for each in broken()]
+    codes = [cause.code for cause in judged(gone, findings).incidents[0].causes]
+    assert codes[:2] == ["saslauthd-mechanism-odd", "saslauthd-not-running"]
+
+
+def test_postfix_tells_only_at_the_end_that_a_refused_client_had_logged_in() -> None:
+    denied = "NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 5.7.1 <b@example.org>: {}"
+    denied = denied.format("Relay access denied; from=<a>")
+    bye = "disconnect from unknown[192.0.2.7] ehlo=1{} mail=1 rcpt=0/1 quit=1 commands=4/5"
+    known = judged([line(1, denied), line(1, bye.format(" auth=1"))])
+    assert known.incidents[0].code == "relay-refuses-logged-in-clients"
+    assert known.verdict is Verdict.BROKEN
+    unknown = judged([line(1, denied), line(1, bye.format(""))])
+    assert unknown.incidents[0].code == "client-did-not-log-in"

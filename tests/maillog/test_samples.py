@@ -1,6 +1,7 @@
 """Each sample line under fixtures/logs has its verdict beside it."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +14,12 @@ TRADITIONAL = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_sample_has_its_verdict(path):
+def test_every_sample_has_its_verdict(path: Path) -> None:
     wrong = [(want, got, line) for want, line in samples(path) if (got := verdict(line)) != want]
     assert not wrong
 
 
-def test_every_message_has_samples_in_both_time_formats():
+def test_every_message_has_samples_in_both_time_formats() -> None:
     known = catalogue().messages
     forms: dict[str, set[str]] = {}
     for path in FILES:
@@ -42,12 +43,12 @@ def test_every_message_has_samples_in_both_time_formats():
     }
 
 
-def test_every_cause_that_a_message_names_is_told():
+def test_every_cause_that_a_message_names_is_told() -> None:
     known = catalogue()
     named = {code for each in known.messages.values() for codes in each.causes.values() for code in codes}
     assert named <= set(known.causes)
 
 
-def test_every_explained_message_exists():
+def test_every_explained_message_exists() -> None:
     known = catalogue().messages
     assert {name for each in known.values() for name in each.explains} <= set(known)

@@ -6,6 +6,7 @@ import random
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,7 +32,7 @@ FAST = ("smtpd", "smtpd-reasons", "saslauthd", "reject", "master", "dovecot", "p
 """Files of which each line is found by its anchors; others hold pasted fragments."""
 
 
-def summary(ledger: Ledger) -> dict:
+def summary(ledger: Ledger) -> dict[str, Any]:
     """What must not depend on how a log was cut."""
     ledger.settle()
     return {
@@ -94,20 +95,22 @@ def busy() -> bytes:
 
 @given(st.lists(st.one_of(st.binary(max_size=300), st.sampled_from(KNOWN)), max_size=30), st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_any_bytes_give_an_answer_and_no_escape(parts: list[bytes], every_line: bool):
+def test_any_bytes_give_an_answer_and_no_escape(parts: list[bytes], every_line: bool) -> None:
     ledger = scanned([b"\n".join(parts)], every_line=every_line)
     assert not HOSTILE.search(outputs(ledger))
 
 
 @given(st.sampled_from(KNOWN), st.integers(0, 400), st.binary(min_size=1, max_size=20))
 @settings(max_examples=300, deadline=None)
-def test_bytes_inside_known_lines_do_not_escape_either(line: bytes, place: int, noise: bytes):
+def test_bytes_inside_known_lines_do_not_escape_either(line: bytes, place: int, noise: bytes) -> None:
     ledger = scanned([line[:place] + noise + line[place:] + b"\n"], every_line=True)
     assert not HOSTILE.search(outputs(ledger))
 
 
-def test_the_fast_lane_and_line_by_line_agree(busy: bytes):
+def test_the_fast_lane_and_line_by_line_agree(busy: bytes) -> None:
     rows = [row for row in busy.split(b"\n") if re.match(rb"\S+ \S+ \S+\[\d+\]: ", row)]
+    # PAM's helper is sought in small logs alone: the verifier's own line says the same.
+    rows = [row for row in rows if b" unix_chkpwd[" not in row]
     text = b"\n".join(rows) + b"\n"
     fast, slow = summary(scanned([text])), summary(scanned([text], every_line=True))
     noise = {"saslauthd-debug", "auxprop-noise", "pam-user-unknown", "pam-failure", "tls-library"}
@@ -123,7 +126,7 @@ def test_the_fast_lane_and_line_by_line_agree(busy: bytes):
 
 @given(st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_cut_gives_the_same_result(busy: bytes, data: st.DataObject):
+def test_any_cut_gives_the_same_result(busy: bytes, data: st.DataObject) -> None:
     whole = summary(scanned([busy]))
     ends = [match.end() for match in re.finditer(rb"\n", busy)]
     cuts = sorted(data.draw(st.sets(st.sampled_from(ends), max_size=5)))
@@ -132,13 +135,13 @@ def test_any_cut_gives_the_same_result(busy: bytes, data: st.DataObject):
 
 
 @pytest.mark.parametrize("block", [3000, 4097, 20000])
-def test_block_edges_do_not_matter(busy: bytes, block: int, monkeypatch: pytest.MonkeyPatch):
+def test_block_edges_do_not_matter(busy: bytes, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = summary(scanned([busy]))
     monkeypatch.setattr(scan, "BLOCK", block)
     assert summary(scanned([busy])) == whole
 
 
-def test_two_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_two_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "mail.log"
     truth = write(log, 3_000_000, attack=True)
     alone = read([open_source(str(log))]).ledger
@@ -151,7 +154,7 @@ def test_two_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.M
     assert judge(both).verdict == judge(alone).verdict
 
 
-def test_pieces_in_any_order_give_the_same(tmp_path: Path):
+def test_pieces_in_any_order_give_the_same(tmp_path: Path) -> None:
     log = tmp_path / "mail.log"
     write(log, 1_500_000, attack=True, traditional=True)
     text = log.read_bytes()
@@ -166,14 +169,14 @@ def test_pieces_in_any_order_give_the_same(tmp_path: Path):
     assert summary(read(shuffled).ledger) == whole
 
 
-def test_a_line_of_megabytes_costs_no_memory_and_hides_nothing():
+def test_a_line_of_megabytes_costs_no_memory_and_hides_nothing() -> None:
     giant = b"Nov  7 10:16:36 mail postfix/smtpd[1]: warning: " + b"x" * (3 * scan.BLOCK)
     ledger = scanned([giant + b"\n" + "\n".join(broken()).encode() + b"\n"])
     assert ledger.failed == 1
     assert ledger.lines == 4
 
 
-def test_crlf_nul_and_bad_utf8_do_not_disturb():
+def test_crlf_nul_and_bad_utf8_do_not_disturb() -> None:
     rows = [row.encode() + b"\r" for row in broken()]
     ledger = scanned([b"\x00\xff\xfe\n" + b"\n".join(rows)], every_line=True)
     assert ledger.failed == 1

@@ -1,0 +1,151 @@
+"""The commands as an admin calls them: exit status, JSON against its schema, harmless output."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.maillog.test_judge import broken, campaign, healthy, line, logged_in, refused
+
+SCHEMA = json.loads(files("maildoctor.report").joinpath("log.schema.json").read_text(encoding="utf-8"))
+LOGS: dict[str, tuple[Callable[[], Iterable[str]], int]] = {
+    "broken": (broken, 1),
+    "guessing": (lambda: [*healthy(), *campaign()], 0),
+    "nothing-wrong": (healthy, 0),
+    "mistyped": (
+        lambda: [
+            *healthy(),
+            line(700, refused("dsl5.example.net[198.51.100.5]", "alice")),
+            line(720, logged_in("dsl5.example.net[198.51.100.5]", "alice")),
+        ],
+        0,
+    ),
+    "unknown": (lambda: [line(1, refused("localhost[127.0.0.1]", "hoge", "PLAIN"))], 0),
+}
+
+
+def maildoctor(*words: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "maildoctor", *words]
+    return subprocess.run(command, input=input, capture_output=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize("verdict", LOGS)
+def test_verdict_exit_status_and_schema(tmp_path: Path, verdict: str) -> None:
+    lines, status = LOGS[verdict]
+    log = tmp_path / "mail.log"
+    log.write_text("\n".join(lines()) + "\n")
+    ran = maildoctor("explain-log", "--format", "json", str(log))
+    answer = json.loads(ran.stdout)
+    jsonschema.validate(answer, SCHEMA)
+    assert (answer["verdict"], ran.returncode) == (verdict, status)
+    text = maildoctor("explain-log", str(log))
+    assert text.returncode == status
+    assert text.stdout.decode().startswith(verdict.upper().replace("-", " "))
+
+
+def test_standard_input() -> None:
+    ran = maildoctor("explain-log", "-", input="\n".join(broken()).encode())
+    assert ran.returncode == 1
+    assert b"postfix-not-in-group-sasl" in ran.stdout
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    ran = maildoctor("explain-log", str(tmp_path / "none.log"))
+    assert ran.returncode == 3
+    assert b"no such file" in ran.stdout
+    assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("words", [["--since", "soon"], ["--top", "0"], ["--follow", "--format", "json"]])
+def test_wrong_usage(words: list[str]) -> None:
+    ran = maildoctor("explain-log", *words, "-")
+    assert ran.returncode == 2
+    assert b"Traceback" not in ran.stderr
+
+
+def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    hostile = "a\x1b[31mred\x9b2J\u202eevil\u200b[bold]x[/bold]"
+    log = tmp_path / "mail.log"
+    log.write_text(
+        "\n".join([*broken(), line(90, refused("evil\x1b]0;x\x07[203.0.113.9]", hostile))]), "utf-8"
+    )
+    for words in ([], ["--format", "json"], ["--color", "always"]):
+        out = maildoctor("explain-log", *words, str(log)).stdout.decode("utf-8")
+        out = re.sub(r"\x1b\[[0-9;]*m", "", out) if "always" in words else out
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u200b]", out)
+
+
+def test_passwords_never_appear(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    secrets = [
+        line(1, "< client.example.com[203.0.113.25]: AUTH PLAIN AGFsaWNlAHNlY3JldA=="),
+        line(2, "warning: unknown[203.0.113.9]: SASL LOGIN authentication failed: c2VjcmV0cGFzc3dvcmQ="),
+        line(3, "warning: unknown[203.0.113.9]: SASL LOGIN authentication failed: UGFzc3dvcmQ6"),
+        "Nov  7 10:16:36 mail dovecot: auth: sql(alice,203.0.113.25): "
+        "Password mismatch (given password: opensesame)",
+        "Nov  7 10:16:36 mail saslauthd[7]: DEBUG: auth_shadow: pw = opensesame",
+        line(4, "improper command pipelining after AUTH from unknown[203.0.113.9]: opensesame"),
+    ]
+    log.write_text("\n".join(secrets))
+    for words in ([], ["--format", "json"]):
+        out = maildoctor("explain-log", "--top", "20", *words, str(log)).stdout.decode()
+        assert not re.search("opensesame|AGFsaWNl|c2VjcmV0", out)
+    assert '"Password:"' in out.replace('\\"', '"')
+
+
+def test_why_lays_one_users_attempts_along_the_path(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("\n".join([*healthy(), *broken(700)]))
+    ran = maildoctor("why", "hoge", str(log))
+    assert ran.returncode == 1
+    first, *rest = ran.stdout.decode().splitlines()
+    assert first.startswith(
+        "hoge, 1 try failed since 2026-11-07 10:11:40 on submission, stopped at reachable"
+    )
+    assert any("reachable ✗" in each for each in rest)
+    assert maildoctor("why", "user3", str(log)).returncode == 0
+    assert maildoctor("why", "nobody", str(log)).returncode == 3
+
+
+def test_ctrl_c_gives_what_was_found_so_far() -> None:
+    command = [sys.executable, "-m", "maildoctor", "explain-log", "--format", "json", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    text = ("\n".join([*healthy(), *campaign()]) + "\n").encode()
+    for _ in range(2 * 1024 * 1024 // len(text)):
+        process.stdin.write(text)
+    process.stdin.flush()
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    answer = json.loads(process.stdout.read())
+    assert process.wait(20) == 130
+    assert answer["interrupted"] is True
+    assert answer["totals"]["failed"] > 0
+
+
+def test_following_explains_an_attempt_as_it_ends(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("")
+    command = [sys.executable, "-m", "maildoctor", "explain-log", "--follow", str(log)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    assert process.stdout is not None
+    assert b"Following" in process.stdout.readline()
+    time.sleep(1)
+    with log.open("a") as more:
+        more.write("\n".join(broken()) + "\n")
+    said = [process.stdout.readline().decode() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert "hoge stopped at reachable" in said[0]
+    assert "postfix-not-in-group-sasl" in said[2]
+    assert process.returncode == 130

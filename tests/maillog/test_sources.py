@@ -1,0 +1,213 @@
+"""Files of all kinds, the journal's saved forms, time stamps, and following."""
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from maildoctor.host import CannotLook
+from maildoctor.maillog.follow import new_lines
+from maildoctor.maillog.journal import lines_of_export
+from maildoctor.maillog.line import parse, service_of
+from maildoctor.maillog.scan import read
+from maildoctor.maillog.sources import in_order, open_source, rotation_set
+from maildoctor.maillog.stamps import Calendar, earlier
+from maildoctor.maillog.wanted import Wanted, moment_of
+from tests.maillog.test_judge import broken, refused
+
+TEXT = ("\n".join(broken()) + "\n").encode()
+PACKED: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_compressed_files_are_read_by_what_they_are_not_by_their_name(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "mail.log.2"
+    path.write_bytes(PACKED[kind](TEXT))
+    source = open_source(str(path))
+    assert source.first == "2026-11-07T10:00:30+01:00"
+    assert read([source]).ledger.failed == 1
+
+
+def test_a_cut_off_compressed_file_gives_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log.1.gz"
+    path.write_bytes(gzip.compress(TEXT * 5000)[:-2000])
+    assert read([open_source(str(path))]).ledger.failed > 100
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not installed")
+def test_zstd(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "mail.log", tmp_path / "mail.log.zst"
+    plain.write_bytes(TEXT)
+    subprocess.run(["zstd", "-q", str(plain), "-o", str(packed)], check=True)
+    assert read([open_source(str(packed))]).ledger.failed == 1
+
+
+def test_what_is_no_file_is_refused_with_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(CannotLook, match="no such file"):
+        open_source(str(tmp_path / "none"))
+    with pytest.raises(CannotLook, match="not a regular file"):
+        open_source(str(tmp_path))
+    with pytest.raises(CannotLook, match="not a regular file"):
+        open_source("/dev/zero")
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(TEXT))
+    writer.start()
+    assert read([open_source(str(path))]).ledger.failed == 1
+    writer.join()
+
+
+def test_a_rotation_set_is_the_log_and_its_kin(tmp_path: Path) -> None:
+    for name in (
+        "mail.log",
+        "mail.log.1",
+        "mail.log.2.gz",
+        "mail.log-20261107.xz",
+        "mail.log.bak",
+        "mail.login",
+    ):
+        (tmp_path / name).write_bytes(b"")
+    found = [Path(path).name for path in rotation_set(str(tmp_path / "mail.log"))]
+    assert found == ["mail.log", "mail.log-20261107.xz", "mail.log.1", "mail.log.2.gz"]
+
+
+def test_sources_are_put_in_the_order_of_their_times(tmp_path: Path) -> None:
+    for name, month in (("b", "Nov"), ("a", "Dec"), ("c", "Oct")):
+        path = tmp_path / name
+        path.write_text(f"{month}  7 10:16:36 mail postfix/smtpd[1]: connect from x[192.0.2.1]\n")
+        os.utime(path, (1797000000, 1797000000))
+    ordered = in_order([open_source(str(tmp_path / name)) for name in "abc"])
+    assert [Path(source.name).name for source in ordered] == ["c", "b", "a"]
+
+
+def test_years_are_inferred_over_new_year() -> None:
+    calendar = Calendar(datetime(2027, 1, 3, tzinfo=UTC))
+    assert calendar.iso(b"Dec 31 23:59:59") == "2026-12-31T23:59:59"
+    assert calendar.iso(b"Jan  1 00:00:01") == "2027-01-01T00:00:01"
+
+
+def test_zones_are_kept_and_heeded() -> None:
+    calendar = Calendar(datetime(2026, 11, 24, tzinfo=UTC))
+    assert calendar.iso(b"2026-11-07T10:16:36.123456+09:00") == "2026-11-07T10:16:36+09:00"
+    assert calendar.iso(b"2026-11-07T10:16:36+0900") == "2026-11-07T10:16:36+09:00"
+    assert calendar.iso(b"2026-11-07T10:16:36Z") == "2026-11-07T10:16:36+00:00"
+    assert earlier("2026-11-07T10:00:00+09:00", "2026-11-07T02:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("line", "tag", "pid", "service"),
+    [
+        ("mail_1  | Nov  7 10:16:36 mail postfix/smtpd[7]: x", "postfix/smtpd", "7", "smtp"),
+        (
+            "Nov  7 10:16:36 mail postfix/submission/smtpd[7]: x",
+            "postfix/submission/smtpd",
+            "7",
+            "submission",
+        ),
+        ("Nov  7 10:16:36 mail postfix-in/smtpd[7]: x", "postfix-in/smtpd", "7", "postfix-in"),
+        ("2026-11-07T10:16:36+01:00 INFO    postfix/smtps/smtpd[7]: x", "postfix/smtps/smtpd", "7", "smtps"),
+        ("<22>Nov  7 10:16:36 mail postfix/smtpd[7]: x", "postfix/smtpd", "7", "smtp"),
+        ("Nov  7 10:16:36 mail dovecot: auth: x", "dovecot", "", "smtp"),
+        ("warning: SASL authentication failure: x", "", "", "smtp"),
+    ],
+)
+def test_heads_of_lines(line: str, tag: str, pid: str, service: str) -> None:
+    parsed = parse(line.encode())
+    assert (parsed.tag.decode(), parsed.pid.decode()) == (tag, pid)
+    assert service_of(parsed.tag) == service
+
+
+def test_the_journals_export_and_json_become_lines() -> None:
+    message = refused("unknown[203.0.113.9]", "x").encode()
+    fields = (
+        b"__REALTIME_TIMESTAMP=1794042996000000\n_HOSTNAME=mail\nSYSLOG_IDENTIFIER=postfix/smtpd\n_PID=7\n"
+    )
+    binary = b"MESSAGE\n" + len(message).to_bytes(8, "little") + message + b"\n"
+    export = (
+        b"__CURSOR=s=1\n" + fields + binary + b"\n__CURSOR=s=2\n" + fields + b"MESSAGE=" + message + b"\n\n"
+    )
+    lines = list(lines_of_export([export[:50], export[50:90], export[90:]]))
+    assert len(lines) == 2
+    assert lines[0] == lines[1]
+    assert lines[0].startswith(b"2026-11-07T")
+    assert lines[0].endswith(b"mail postfix/smtpd[7]: " + message + b"\n")
+    entry = {
+        "__REALTIME_TIMESTAMP": "1794042996000000",
+        "_HOSTNAME": "mail",
+        "SYSLOG_IDENTIFIER": "postfix/smtpd",
+        "_PID": "7",
+        "MESSAGE": list(message),
+    }
+    assert list(lines_of_export([json.dumps(entry).encode() + b"\n"])) == [lines[0]]
+
+
+def test_attempts_are_picked_out(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    path.write_bytes(TEXT)
+
+    def failed(**wanted: str) -> int:
+        return read([open_source(str(path))], wanted=Wanted(**wanted)).ledger.failed
+
+    assert failed(user="hoge") == 1
+    assert failed(user="other") == 0
+    assert failed(service="submission") == 1
+    assert failed(service="smtp") == 0
+    assert failed(client="192.0.2.7") == 1
+    assert failed(since="2026-11-07T10:00:00") == 1
+    assert failed(since="2026-11-07T11:00:00") == 0
+    assert failed(until="2026-11-07T09:00:00") == 0
+
+
+def test_times_that_people_write() -> None:
+    now = datetime(2026, 11, 24, 12, 0, 0)
+    assert moment_of("today", now) == "2026-11-24T00:00:00"
+    assert moment_of("2 hours ago", now) == "2026-11-24T10:00:00"
+    assert moment_of("90m", now) == "2026-11-24T10:30:00"
+    assert moment_of("09:12", now) == "2026-11-24T09:12:00"
+    assert moment_of("2026-11-07", now) == "2026-11-07T00:00:00"
+    with pytest.raises(ValueError):
+        moment_of("soon", now)
+
+
+def test_following_survives_rotation_and_truncation(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    seen: list[bytes] = []
+    path.write_text("old\n")
+
+    def follow() -> None:
+        for line in new_lines([str(path)]):
+            seen.append(line)
+            if line == b"end":
+                return
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    time.sleep(0.4)
+    with path.open("a") as log:
+        log.write("one\ntw")
+        log.flush()
+        time.sleep(0.4)
+        log.write("o\n")
+    time.sleep(0.4)
+    path.rename(tmp_path / "mail.log.1")
+    path.write_text("three\n")
+    time.sleep(0.6)
+    path.write_text("")
+    time.sleep(0.4)
+    with path.open("a") as log:
+        log.write("end\n")
+    follower.join(10)
+    assert seen == [b"one", b"two", b"three", b"end"]
