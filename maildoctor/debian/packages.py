@@ -10,6 +10,10 @@ from maildoctor.host.errors import Unreadable
 STATUS = "/var/lib/dpkg/status"
 STATUS_LIMIT = 128 * 1024 * 1024
 """Bytes: ten thousand packages take about 12 MiB."""
+_INSTALLED = re.compile(
+    rb"Package: (\S+)\nStatus: install ok installed\n(?:[^\n]+\n)*?Version: (\S+)(?:\n|\Z)"
+)
+"""As dpkg itself writes a paragraph, fields in this order."""
 _VERSION = re.compile(r"(?:\d+:)?(\d+(?:\.\d+)*)")
 
 
@@ -89,7 +93,15 @@ def _end(contents: bytes, start: int) -> int:
 
 
 def parse(paragraph: bytes) -> Package:
-    """Read one paragraph of the status file. Raises Unreadable where its Status field is missing."""
+    """Read one paragraph of the status file. Raises Unreadable where its Status field is missing.
+
+    A package that is plainly installed needs no parser, and a host in order has no others: loading the
+    parser takes longer than all the rest.
+    """
+    installed = _INSTALLED.match(paragraph)
+    if installed:
+        name, version = (text.decode("utf-8", "replace") for text in installed.groups())
+        return Package(name, version, "install", "installed")
     from debian.deb822 import Deb822
 
     fields = Deb822(paragraph.decode("utf-8", "replace").splitlines())
