@@ -1,9 +1,11 @@
 """Recorded hosts of older Debian releases: as their guides made them, and broken as the guides warn."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from maildoctor.debian.release import system
 from maildoctor.diagnosis import Diagnosis, Verdict, diagnose
 from maildoctor.host import TreeHost
 from maildoctor.login_path import State
@@ -88,3 +90,19 @@ def test_a_fault_is_named_first_and_alone(tmp_path: Path, host: str, code: str) 
     root = grown(tmp_path, host)
     change(root, PATHS + HOSTS[host][code])
     assert [each.code for each in diagnosed(root).root_causes] == [code]
+
+
+OLD_FAULTS = [(host, code) for host, code in FAULTS if host.startswith("debian-6")]
+
+
+@pytest.mark.parametrize(("host", "code"), OLD_FAULTS, ids=[f"{host}-{code}" for host, code in OLD_FAULTS])
+def test_commands_are_those_of_the_release(tmp_path: Path, host: str, code: str) -> None:
+    """Debian 6 has no systemd, and its postconf edits main.cf alone."""
+    root = grown(tmp_path, host)
+    change(root, PATHS + HOSTS[host][code])
+    tree = TreeHost(str(root))
+    (cause,) = diagnose(tree).root_causes
+    assert cause.remedy.options or cause.remedy.notes
+    for option in cause.remedy.options:
+        for command in option.commands(system(tree)):
+            assert not re.search(r"systemctl|/etc/systemd|postconf -[PFMX]", command), command
