@@ -148,7 +148,7 @@ def tls_certificate_expired(host: Host, service: Service) -> Iterator[Finding]:
     See: TLS_README
     """
     path = service.parameter("smtpd_tls_cert_file").value
-    if not path or not tls.policy(service).used or tls.fault(host, service):
+    if not path.startswith("/") or not tls.policy(service).used or tls.fault(host, service):
         return
     times = key_pair.validity(host.read(path))
     now = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())

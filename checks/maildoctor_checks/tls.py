@@ -157,7 +157,7 @@ def tls_wrappermode_misplaced(host: Host, service: Service) -> Iterator[Finding]
     in_main = WRAPPER not in service.options
     mend = assign(service, WRAPPER, "no") if in_main else RemoveServiceOption(service.entry, WRAPPER)
     yield Finding(
-        summary=f"{WRAPPER} is on for port {service.port}, where clients wait for a greeting in the clear",
+        summary=f"{WRAPPER} is on where clients wait for a greeting in the clear",
         subject=WRAPPER,
         impact=cost(host, service, WRAPPER),
         expected=f"{WRAPPER} = no",

@@ -5,6 +5,7 @@ root, before it enters its chroot, so owner and mode of the key do not matter to
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,15 @@ PAIRS = (
 )
 CHAIN = "smtpd_tls_chain_files"
 AUTHORITIES = "smtpd_tls_CAfile"
+VERSIONS = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
+GRADES = frozenset({"export", "low", "medium", "high", "null"})
+"""What smtpd_tls_ciphers may be: postconf(5)."""
+
+# Since 3.6 a version may be a number: tls_proto_mask_lims(3).
+_VERSION_OF = {name.lower(): name for name in VERSIONS} | {
+    f"{prefix}030{minor}": name for prefix in ("", "0x") for minor, name in enumerate(VERSIONS[1:])
+}
+_PROTOCOL = re.compile(r"(!|>=|<=|)(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +82,33 @@ def fault(host: Host, service: Service) -> Fault | None:
 
 
 def _faults(host: Host, service: Service) -> Iterator[Fault]:
-    if bundle := service.parameter(AUTHORITIES).value:
-        yield from _authorities(host, bundle)
+    if service.parameter(AUTHORITIES).value:
+        yield from _authorities(host, _file(service, AUTHORITIES))
     chain = service.words(CHAIN)
-    pairs = [(cert, key) for cert, key in PAIRS if service.parameter(cert).value]
+    pairs = [(cert, key) for cert, key in PAIRS if service.parameter(cert).value.lower() not in ("", "none")]
     if not chain and not pairs:
         yield Fault(PAIRS[0][0], "", "no certificate is set")
-    elif chain:
-        for path in chain:
-            yield from _pair(host, (CHAIN, path), (CHAIN, path))
-    elif service.parameter(PAIRS[0][0]).value.lower() != "none":
-        for pair in pairs:
-            cert, key = ((name, service.parameter(name).value) for name in pair)
-            yield from _pair(host, cert, key)
+    for path in chain:
+        yield from _chain(host, path)
+    for pair in () if chain else pairs:
+        cert, key = ((name, _file(service, name)) for name in pair)
+        yield from _pair(host, cert, key)
+
+
+def _file(service: Service, name: str) -> str:
+    """Give a file's path; smtpd works in the queue directory, so a relative one means that."""
+    path = service.parameter(name).value
+    return path if path.startswith("/") else f"{service.parameter('queue_directory').value}/{path}"
+
+
+def _chain(host: Host, path: str) -> Iterator[Fault]:
+    found = list(_pair(host, (CHAIN, path), (CHAIN, path)))
+    yield from found
+    if not found:
+        data = host.read(path)
+        first = [pattern.search(data) for pattern in (key_pair.KEY, key_pair.CERTIFICATE)]
+        if first[0] and first[1] and first[0].start() > first[1].start():
+            yield Fault(CHAIN, path, "has the key behind the certificate, where it must come first", True)
 
 
 def _authorities(host: Host, path: str) -> Iterator[Fault]:
@@ -150,3 +174,32 @@ def _in_memory(data: bytes) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
+
+
+def protocols(service: Service) -> list[str] | None:
+    """Give the versions of TLS that a service speaks; None where smtpd cannot read the list.
+
+    tls_misc.c: names are allowed, with "!" forbidden; one that is allowed forbids those that are not named.
+    """
+    allowed: set[str] = set()
+    forbidden: set[str] = set()
+    low, high = 0, len(VERSIONS)
+    for word in service.words(which(service, "protocols")):
+        match = _PROTOCOL.fullmatch(word)
+        name = match and _VERSION_OF.get(match[2].lower())
+        if not match or not name:
+            return None
+        place = VERSIONS.index(name)
+        if match[1] == ">=":
+            low = place
+        elif match[1] == "<=":
+            high = place + 1
+        else:
+            (forbidden if match[1] else allowed).add(name)
+    within = VERSIONS[low:high]
+    return [each for each in within if each not in forbidden and (not allowed or each in allowed)]
+
+
+def which(service: Service, what: str) -> str:
+    """Give the parameter for ``protocols`` or ``ciphers`` that holds: another where TLS is mandatory."""
+    return f"smtpd_tls_{'mandatory_' if policy(service).required else ''}{what}"

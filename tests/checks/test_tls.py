@@ -7,7 +7,7 @@ import pytest
 from maildoctor.finding import Impact, Severity
 from maildoctor.host import TreeHost
 from maildoctor.postfix.key_pair import belong_together
-from maildoctor.postfix.tls import Fault, Policy, fault, policy
+from maildoctor.postfix.tls import Fault, Policy, fault, policy, protocols
 from maildoctor.remedy import (
     Action,
     ReloadUnit,
@@ -71,6 +71,7 @@ LEVEL = "smtpd_tls_security_level"
 
 
 def submission(*options: str) -> str:
+    """Add options to the service; one with spaces stands in braces."""
     return SMTP + SUBMISSION + "".join(f"  -o {option}\n" for option in options)
 
 
@@ -228,3 +229,51 @@ def test_wrapper_mode_in_main_cf_stops_incoming_mail(tmp_path: Path) -> None:
     )
     assert finding.impact is Impact.INCOMING_MAIL
     assert finding.remedy == Remedy.safe(SetParameter("smtpd_tls_wrappermode", "no"), ReloadUnit("postfix"))
+
+
+@pytest.mark.parametrize(
+    ("value", "spoken"),
+    [
+        (">=TLSv1", ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]),
+        ("!SSLv2, !SSLv3", ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]),
+        ("tlsv1.2", ["TLSv1.2"]),
+        (">=0303", ["TLSv1.2", "TLSv1.3"]),
+        (">=TLSv1.2, <=TLSv1.2", ["TLSv1.2"]),
+        ("!SSLv2 !SSLv3 !TLSv1 !TLSv1.1 !TLSv1.2 !TLSv1.3", []),
+        ("TLSv9", None),
+    ],
+)
+def test_versions_of_tls(tmp_path: Path, value: str, spoken: list[str] | None) -> None:
+    host = with_tls(tmp_path, f"{LEVEL}=encrypt", f"{{ smtpd_tls_mandatory_protocols = {value} }}")
+    assert protocols(service(host)) == spoken
+    assert len(ask(host, "tls-settings-unusable")) == (0 if spoken else 1)
+
+
+def test_the_optional_lists_hold_where_tls_is_optional(tmp_path: Path) -> None:
+    broken = ("smtpd_tls_mandatory_protocols=none", "smtpd_tls_mandatory_ciphers=strong")
+    host = with_tls(tmp_path, f"{LEVEL}=may", *broken)
+    assert ask(host, "tls-settings-unusable") == ()
+
+
+def test_a_grade_of_ciphers_that_does_not_exist(tmp_path: Path) -> None:
+    host = with_tls(tmp_path, f"{LEVEL}=encrypt", "smtpd_tls_mandatory_ciphers=strong")
+    assert [each.subject for each in ask(host, "tls-settings-unusable")] == ["smtpd_tls_mandatory_ciphers"]
+
+
+@pytest.mark.parametrize(("authority", "severity"), [("", Severity.ERROR), ("/tls/cert", Severity.INFO)])
+def test_clients_that_need_a_certificate(tmp_path: Path, authority: str, severity: Severity) -> None:
+    host = with_tls(tmp_path, f"{LEVEL}=encrypt", "smtpd_tls_req_ccert=yes", f"smtpd_tls_CAfile={authority}")
+    assert [each.severity for each in ask(host, "tls-client-certificate-required")] == [severity]
+
+
+def test_in_a_chain_the_key_comes_first(tmp_path: Path) -> None:
+    main = "smtpd_tls_chain_files = /tls/chain\n"
+    host = mail_server(tmp_path, main, submission(f"{LEVEL}=may"), tls__chain=CERTIFICATE + KEY)
+    found = fault(host, service(host))
+    assert found is not None
+    assert found.why == "has the key behind the certificate, where it must come first"
+
+
+def test_no_certificate_by_intention_is_none_for_mail_programs(tmp_path: Path) -> None:
+    host = mail_server(tmp_path, "smtpd_tls_cert_file = none\n", submission(f"{LEVEL}=may"))
+    assert fault(host, service(host)) == Fault("smtpd_tls_cert_file", "", "no certificate is set")
