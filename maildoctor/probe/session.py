@@ -139,6 +139,8 @@ class Session(smtplib.SMTP):
         if said is not None:
             words.append(base64.b64encode(said.data).decode())
             shown.append(HIDDEN if said.secret else words[-1])
+            if said.secret:
+                self.transcript.hide(words[-1])
         self.transcript.sent(" ".join(shown), said.note if said else "")
         super().putcmd(" ".join(words))
         return self._reply(self.getreply())

@@ -45,6 +45,10 @@ class Transcript:
         rest = (Line(Who.NOTE, f"{self._dropped} more lines"),) if self._dropped else ()
         return (*self._lines, *rest)
 
+    def hide(self, secret: str) -> None:
+        """Strike ``secret`` out of whatever comes from now on."""
+        self._secrets.insert(0, secret)
+
     def sent(self, text: str, note: str = "") -> None:
         """Write down what the client said; the caller has hidden what must not be seen."""
         self._write(Line(Who.CLIENT, self.clean(text), note))

@@ -267,9 +267,30 @@ def test_a_wrong_password_is_a_failure_of_verifying(serve: Serve) -> None:
 
 
 def test_after_an_injection_nothing_more_is_said(serve: Serve) -> None:
-    server = serve(polite("starttls", raw(b"220 go\r\n250 AUTH PLAIN\r\n")))
-    ask(server.port, HOGE)
+    def injected(talk: Talk) -> None:
+        talk.say("220 mail.example.com")
+        talk.hear()
+        talk.say("250-mail.example.com", "250 STARTTLS")
+        talk.hear()
+        talk.say("220 2.0.0 Ready to start TLS", "250-mail.example.com", "250 AUTH PLAIN")
+        talk.secure()
+        talk.hear()
+        talk.say("250-mail.example.com", "250 AUTH PLAIN")
+        talk.rest({"AUTH": LOGGED_IN})
+
+    server = serve(injected)
+    result = ask(server.port, HOGE)
+    assert first_failure(result) == TLS
+    assert "more came in clear" in result.failures[0].judged.summary
     assert not [line for line in server.heard if line.startswith(("AUTH", "MAIL"))]
+
+
+@pytest.mark.parametrize("flood", [b"220-x\r\n" * 500, b"2" * 4096], ids=["lines", "one line"])
+def test_a_flood_ends_by_its_size_not_by_the_time(flood: bytes, serve: Serve) -> None:
+    port = serve(endless(flood)).port
+    result = probe(Target("127.0.0.1", port, own=True), None, 60, port_25=False)
+    assert first_failure(result) == BANNER
+    assert "did not end within" in result.failures[0].judged.summary
 
 
 def test_a_server_that_takes_nearly_all_its_time_in_every_phase_does_not_get_it_all(serve: Serve) -> None:
