@@ -6,7 +6,6 @@ and any of these that looks unusual, goes to the reader as it is. Both ways come
 """
 
 import re
-from collections.abc import Callable
 from operator import itemgetter
 
 from maildoctor.maillog.ledger import LOGIN_KEY
@@ -47,16 +46,26 @@ _GATES: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"status=bounced", _RELAYHOST),
 )
 """Where a block lacks the first text, the others need not be sought."""
-_OFTEN = 4096
+_OFTEN = 64
+_REMEMBERED = 4096
 MANY = 200
 """Messages in a block from which it is one of an attack."""
 LONGEST_MECHANISM = 32
 # NamedTuple's own constructor is three times as slow.
 _new = tuple.__new__
-Known = tuple[tuple[str, str], bool, str]
-Handler = Callable[[int, int, int], bool]
-Hit = tuple[int, Handler | None, re.Match[bytes] | None]
-"""A place, what takes lines of this kind, and for a refused password its parts."""
+LONGEST_CLIENT = 400
+_DIGITS = {b"%d " % digit: digit for digit in range(1, 10)}
+Hit = tuple[int, bytes, re.Match[bytes] | None]
+"""A place, the anchor of a frequent kind of line, and for a refused password its parts."""
+
+
+class _Ending:
+    """One way in which attempts end, and those that wait to be counted."""
+
+    def __init__(self, key: tuple[str, str], refused: bool, mechanism: str) -> None:
+        self.key, self.refused, self.mechanism = key, refused, mechanism
+        self.waiting: list[Attempt] = []
+        self.unsampled = 2 * SAMPLES
 
 
 class FastLane:
@@ -66,12 +75,12 @@ class FastLane:
         """Feed ``reader``."""
         self._reader = reader
         self._processes: dict[bytes, tuple[str, bytes]] = {}
-        self._reasons: dict[tuple[bytes, bytes], Known] = {}
-        self._unsampled = {LOGIN_KEY: 2 * SAMPLES}
+        self._reasons: dict[tuple[bytes, bytes], _Ending] = {}
+        self._unsampled = 2 * SAMPLES
         self._logins: dict[bytes, tuple[bytes, bytes, str, bytes]] = {}
         self._second, self._when = b"", ""
         self._slow = False
-        self._waiting: list[tuple[Attempt, bool]] = []
+        self._waiting = False
         self._text = b""
 
     def take(self, block: Block, before: bytes) -> None:
@@ -81,12 +90,14 @@ class FastLane:
         for place, kind, match in sorted(self._hits(block), key=itemgetter(0)):
             if place < done:
                 continue
+            if (kind == _REFUSED and self._balanced(place)) or (kind == _GONE and self._left(place)):
+                continue
             begin = text.rfind(b"\n", 0, place) + 1
             done = stop = text.find(b"\n", place, end)
             if match is not None:
                 if self._refused(match, begin):
                     continue
-            elif kind is not None and kind(place, begin, stop):
+            elif kind == _LOGIN and self._login(place, begin, stop):
                 continue
             self._settle()
             line = text[begin : min(stop, begin + LONGEST)]
@@ -98,29 +109,24 @@ class FastLane:
 
     def _hits(self, block: Block) -> list[Hit]:
         said = _SAID.finditer(block.text, 0, block.end)
-        hits: list[Hit] = [(match.start(), None, match if match[1] else None) for match in said]
+        hits: list[Hit] = [(match.start(), b"", match if match[1] else None) for match in said]
         found = block.places
-        hits += [(place, self._login, None) for place in block.frequent_places(_LOGIN)]
+        hits += [(place, _LOGIN, None) for place in block.frequent_places(_LOGIN)]
         refused = block.frequent_places if len(hits) > MANY else found
-        hits += [(place, self._disconnected, None) for place in refused(_REFUSED)]
+        hits += [(place, _REFUSED, None) for place in refused(_REFUSED)]
         for anchor in _PLAIN_ANCHORS:
-            hits += [(place, None, None) for place in found(anchor)]
+            hits += [(place, b"", None) for place in found(anchor)]
         for gate, anchors in _GATES:
             if block.find(gate) >= 0:
                 for anchor in anchors:
-                    hits += [(place, None, None) for place in found(anchor)]
+                    hits += [(place, b"", None) for place in found(anchor)]
         if self._reader.awaited or any(block.find(denial) >= 0 for denial in _DENIALS[:3]):
-            hits += [(place, self._left, None) for place in block.frequent_places(_GONE)]
+            hits += [(place, _GONE, None) for place in block.frequent_places(_GONE)]
         return hits
 
-    def _left(self, place: int, begin: int, stop: int) -> bool:
+    def _left(self, place: int) -> bool:
         """Pass over the disconnect lines of processes of which nothing is awaited."""
-        text = self._text
-        pid = text[text.rfind(b"[", begin, place) + 1 : place]
-        if pid in self._reader.awaited:
-            return False
-        refused = text.find(_REFUSED, place, stop)
-        return self._disconnected(refused, begin, stop) if refused >= 0 else True
+        return self._text[self._text.rfind(b"[", 0, place) + 1 : place] not in self._reader.awaited
 
     def _head(self, begin: int, place: int) -> tuple[str, bytes] | None:
         """Give service and process id of an smtpd line, and set its time; None for an unusual one.
@@ -150,7 +156,7 @@ class FastLane:
         tag, _, pid = process.partition(b"[")
         if not tag.endswith(b"smtpd") or not pid.isdigit():
             return None
-        if len(self._processes) > _OFTEN:
+        if len(self._processes) > _REMEMBERED:
             self._processes.clear()
         head = self._processes[process] = (service_of(tag), pid)
         return head
@@ -170,26 +176,30 @@ class FastLane:
         if user[-1:] in b"\r\x00 )" or len(user) > LONGEST_NAME:
             user = user.rstrip(b"\r\x00 ")[:LONGEST_NAME]
             user = b"" if user == b"(unavailable)" else user
-        key, refused, name = known
-        sample = self._sample(key, begin, match.end()) if key in self._unsampled else b""
-        self._waiting.append(
-            (_new(Attempt, (key, self._when, service, client, address, name, user, sample)), refused)
-        )
+        sample = self._text[begin : match.end()][:KEPT] if known.unsampled else b""
+        known.unsampled -= known.unsampled > 0
+        attempt = (known.key, self._when, service, client, address, known.mechanism, user, sample)
+        known.waiting.append(_new(Attempt, attempt))
+        self._waiting = True
         return True
 
     def _settle(self) -> None:
         """Hand over the attempts that wait, before anything that came after them."""
-        if self._waiting:
-            self._reader.ledger.attempts(self._waiting)
-            self._waiting = []
+        if not self._waiting:
+            return
+        for known in self._reasons.values():
+            if known.waiting:
+                self._reader.ledger.attempts(known.waiting, known.refused)
+                known.waiting = []
+        self._waiting = False
 
-    def _known(self, mechanism: bytes, reason: bytes) -> Known:
+    def _known(self, mechanism: bytes, reason: bytes) -> "_Ending":
         name = mechanism.decode("ascii")
         key, refused, _ = self._reader.reason_alone(name, reason.rstrip(b"\r\x00 "))
-        if len(self._reasons) > _OFTEN:
+        if len(self._reasons) >= _OFTEN:
+            self._settle()
             self._reasons.clear()
-        self._unsampled.setdefault(key, 2 * SAMPLES)
-        known = self._reasons[mechanism, reason] = (key, refused, name)
+        known = self._reasons[mechanism, reason] = _Ending(key, refused, name)
         return known
 
     def _login(self, place: int, begin: int, stop: int) -> bool:
@@ -202,11 +212,11 @@ class FastLane:
         who = self._logins.get(said) or self._new_login(said)
         if who is None:
             return False
-        if self._waiting:
-            self._settle()
+        self._settle()
         self._reader.end_session(head[1])
         client, address, method, user = who
-        sample = self._sample(LOGIN_KEY, begin, stop) if LOGIN_KEY in self._unsampled else b""
+        sample = text[begin:stop][:KEPT] if self._unsampled else b""
+        self._unsampled -= self._unsampled > 0
         login = _new(Attempt, (LOGIN_KEY, self._when, head[0], client, address, method, user, sample))
         self._reader.ledger.login(login)
         return True
@@ -222,28 +232,21 @@ class FastLane:
         if port:
             client = name + b"[" + address + b"]"
         user = user.partition(b", sasl_sender=")[0][:LONGEST_NAME]
-        if len(self._logins) > _OFTEN:
+        if len(self._logins) > _REMEMBERED:
             self._logins.clear()
         who = self._logins[said] = (client, address, mechanism.decode("ascii", "replace"), user)
         return who
 
-    def _disconnected(self, place: int, begin: int, stop: int) -> bool:
-        """Pass over a session whose refusals were all written, as nearly all are."""
-        text = self._text
-        middle = text.find(b"]: disconnect from ", begin, place)
-        pid = text[text.rfind(b"[", begin, middle) + 1 : middle]
-        failures = self._reader.failures
-        tried = text[place + 8 : place + 10]
-        if middle < 0 or not tried[:1].isdigit() or tried[1:] != b" " or pid in self._reader.sessions:
-            return False
-        if failures.get(pid) != int(tried):
+    def _balanced(self, place: int) -> bool:
+        """Pass over the end of a session whose refusals were all written, as nearly all are."""
+        text, failures = self._text, self._reader.failures
+        middle = text.rfind(_GONE, max(0, place - LONGEST_CLIENT), place)
+        pid = text[text.rfind(b"[", 0, middle) + 1 : middle]
+        if (
+            middle < 0
+            or pid in self._reader.sessions
+            or failures.get(pid) != _DIGITS.get(text[place + 8 : place + 10])
+        ):
             return False
         del failures[pid]
         return True
-
-    def _sample(self, key: tuple[str, str], begin: int, stop: int) -> bytes:
-        """Give a line as a sample, as long as samples of its tally are wanted."""
-        self._unsampled[key] -= 1
-        if not self._unsampled[key]:
-            del self._unsampled[key]
-        return self._text[begin : min(stop, begin + KEPT)]

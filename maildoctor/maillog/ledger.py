@@ -105,31 +105,27 @@ class Ledger:
             self._refused(attempt)
         self.said(attempt)
 
-    def attempts(self, many: list[tuple[Attempt, bool]]) -> None:
-        """Count attempts as ``attempt`` does, without a call for each."""
-        accounts, profiles, once, batches = self.accounts, self.profiles, self.once, self._batches
-        self.failed += len(many)
-        self._waiting += len(many)
-        for attempt, refused in many:
-            key, address, user = attempt[0], attempt[4], attempt[6]
+    def attempts(self, many: list[Attempt], refused: bool) -> None:
+        """Count attempts that ended alike, as ``attempt`` does, without a call for each."""
+        accounts, profiles, once = self.accounts, self.profiles, self.once
+        for attempt in many:
+            address, user = attempt[4], attempt[6]
             if user[:1] == b"m" and user.startswith(PROBE_USER):
-                self.failed -= 1
-                self._waiting -= 1
-                self.attempt(attempt, refused)
+                self.probes += 1
+            elif not refused:
                 continue
-            if refused:
-                if user in accounts or address in profiles or address in once:
-                    self._refused(attempt)
-                else:
-                    once[address] = attempt
-                    if len(once) > 2 * PROFILES:
-                        self._shorten()
-                        once = self.once
-            batch = batches.get(key)
-            if batch is None:
-                batches[key] = [attempt]
+            elif address in once or address in profiles or user in accounts:
+                self._refused(attempt)
             else:
-                batch.append(attempt)
+                once[address] = attempt
+        if len(once) > 2 * PROFILES:
+            self._shorten()
+        self.failed += len(many)
+        if refused:
+            many = [each for each in many if not each[6].startswith(PROBE_USER)]
+        if many:
+            self._batches.setdefault(many[0][0], []).extend(many)
+        self._waiting += len(many)
         if self._waiting >= BATCH:
             self.settle()
 
