@@ -218,3 +218,55 @@ ARRANGEMENTS = {
         mechanisms=CRAM,
     ),
 }
+
+SASLDB = """
+sasldb_user hoge
+sasldb_for_postfix
+auxprop_smtpd_conf
+"""
+
+# Ways to let users relay, and nobody else.
+ARRANGEMENTS |= {
+    "relay-as-debian-ships": Arrangement(SASLDB + "service submission n smtpd_sasl_auth_enable=yes"),
+    "relay-in-recipient-restrictions": Arrangement(
+        SASLDB
+        + """
+        service submission n smtpd_sasl_auth_enable=yes
+        postconf -e smtpd_relay_restrictions= \
+            smtpd_recipient_restrictions=permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination
+        """
+    ),
+    "relay-by-parameter": Arrangement(
+        SASLDB
+        + """
+        postconf -e 'mua_relay_restrictions=permit_sasl_authenticated, reject'
+        submission n 'smtpd_relay_restrictions=$mua_relay_restrictions'
+        """
+    ),
+    "relay-by-class": Arrangement(
+        SASLDB
+        + """
+        postconf -e smtpd_restriction_classes=for_users 'for_users=permit_sasl_authenticated, reject'
+        submission n smtpd_relay_restrictions=for_users
+        """
+    ),
+    "relay-by-sasl-access": Arrangement(
+        SASLDB
+        + """
+        echo 'hoge OK' > /etc/postfix/users
+        postmap /etc/postfix/users
+        submission n smtpd_relay_restrictions=check_sasl_access,hash:/etc/postfix/users,reject
+        """
+    ),
+    "relay-behind-refusals": Arrangement(
+        SASLDB
+        + """
+        echo 'someone@example.org hoge' > /etc/postfix/senders
+        postmap /etc/postfix/senders
+        postconf -e smtpd_helo_required=yes smtpd_helo_restrictions=reject_invalid_helo_hostname \
+            smtpd_sender_login_maps=hash:/etc/postfix/senders
+        submission n smtpd_sender_restrictions=reject_non_fqdn_sender,reject_sender_login_mismatch \
+            smtpd_recipient_restrictions=reject_non_fqdn_recipient,permit_sasl_authenticated,reject
+        """
+    ),
+}
