@@ -213,10 +213,11 @@ def smtpd_conf_option_twice(host: Host, service: Service) -> Iterator[Finding]:
 
 
 def _overruled(conf: SmtpdConf) -> Iterator[Setting]:
-    """Yield the settings that an earlier line of the same key, with another value, keeps from being read."""
-    for setting in conf.settings:
+    """Yield, for each key, the last line that an earlier one with another value keeps from being read."""
+    last = {setting.key: setting for setting in conf.settings if setting.key in DECIDING}
+    for setting in last.values():
         first = conf.get(setting.key)
-        if setting.key in DECIDING and first and first.value.lower() != setting.value.lower():
+        if first and first.value.lower() != setting.value.lower():
             yield setting
 
 
