@@ -97,9 +97,16 @@ def _left_by_shadow(site: Site) -> list[str]:
     for file in ("/etc/passwd", "/etc/shadow", GROUP, GSHADOW):
         locks = glob.glob(f"{glob.escape(site.root + file)}.[0-9l]*")
         names = [path.removeprefix(site.root) for path in locks]
-        found += [name for name in names if (site.read(name) or b"").strip(b"\0\n").isdigit()]
+        found += [name for name in names if _is_lock(site, name)]
         found.append(f"{file}+")
     return found
+
+
+def _is_lock(site: Site, name: str) -> bool:
+    """Tell whether a file holds a process id, or nothing yet; admins keep their own copies there."""
+    state = capture(site, name)
+    content = (state.content or b"").strip(b"\0\n")
+    return state.kind == "file" and (content.isdigit() or (not content and state.mode == 0o600))
 
 
 def is_member(content: bytes, user: str, group: str) -> bool:

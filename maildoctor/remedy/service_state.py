@@ -1,9 +1,11 @@
 """Whether services run, and which packages are installed: things that no file alone brings back."""
 
+import contextlib
 from dataclasses import dataclass
 
 from maildoctor.remedy.site import Site
 from maildoctor.remedy.thing import Snapshot, Thing
+from maildoctor.remedy.trouble import RepairFailed
 
 STEER_SECONDS = 45.0
 """systemd itself gives a service 90 s; an admin at the keyboard is not kept that long."""
@@ -41,7 +43,9 @@ class Unit(Thing):
             if active and not is_active(site, unit):
                 steer(site, "start", unit)
             elif active and self.name == "postfix":
-                steer(site, "reload", unit)
+                # What is brought back may be what Postfix refuses to read; it goes on with what it has.
+                with contextlib.suppress(RepairFailed):
+                    steer(site, "reload", unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +55,20 @@ class Packages(Thing):
     names: tuple[str, ...]
 
     def capture(self, site: Site) -> Snapshot:
-        """Ask dpkg which packages it knows in any state."""
-        return Snapshot({}, {"known": sorted(known_packages(site))})
+        """Ask dpkg for the packages that it knows, and the state of each."""
+        return Snapshot({}, {"states": package_states(site)})
 
     def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
-        """Purge what was not there before."""
-        added = sorted(known_packages(site) - set(before.facts["known"]))
-        if added:
-            site.run("dpkg", "--configure", "-a", "--force-confold", seconds=APT_SECONDS)
-            site.run("apt-get", "-y", "-q", "purge", *added, seconds=APT_SECONDS)
+        """Purge what was not there before, and remove what was but for its configuration."""
+        was, now = before.facts["states"], package_states(site)
+        new = sorted(now.keys() - was.keys())
+        back = sorted(name for name, state in was.items() if state == "config-files" != now.get(name, state))
+        if new or back:
+            site.run("dpkg", "--force-confold", "--configure", "-a", seconds=APT_SECONDS)
+        # Nothing that was there before needs them: what dpkg would complain of was so before.
+        for verb, names in (("--purge", new), ("--remove", back)):
+            if names:
+                site.run("dpkg", "--force-depends", verb, *names, seconds=APT_SECONDS)
 
 
 def units(site: Site, name: str) -> tuple[str, ...]:
@@ -98,8 +107,8 @@ def steer(site: Site, verb: str, *names: str) -> None:
         site.run("service", name, verb, seconds=STEER_SECONDS, daemon=True)
 
 
-def known_packages(site: Site) -> set[str]:
-    """Give the names of packages that are installed or have left files behind."""
+def package_states(site: Site) -> dict[str, str]:
+    """Give the packages that are installed or have left files behind, each with dpkg's word for its state."""
     answer = site.run("dpkg-query", "-W", "-f", "${db:Status-Status} ${binary:Package}\n")
     words = (line.split() for line in answer.splitlines())
-    return {package for status, package in words if status != "not-installed"}
+    return {package: status for status, package in words if status != "not-installed"}

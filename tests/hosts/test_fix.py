@@ -1,0 +1,109 @@
+"""Break, name, mend, log in, look again, do nothing more, undo: on real hosts, byte for byte."""
+
+import pytest
+
+from tests.hosts import smtp
+from tests.hosts.arrangements import ARRANGEMENTS, arrange, arranged
+from tests.hosts.doctor import ask, wait_for_login
+from tests.hosts.faults import FAULTS, Fault
+from tests.hosts.machine import Host, wait_until
+from tests.hosts.repair import differences, fix, inventory, undo
+
+pytestmark = pytest.mark.host
+
+WITHIN_TLS = "noplaintext for everybody"
+"""The recommended choice leaves logins within TLS alone."""
+
+
+@pytest.mark.parametrize(
+    ("release", "fault"),
+    [pytest.param(each, fault, id=f"{fault.name}-{each}") for fault in FAULTS for each in fault.releases],
+)
+def test_mended_and_taken_back(release: str, fault: Fault) -> None:
+    arrangement = ARRANGEMENTS[fault.start]
+    with Host(release) as host:
+        arrange(host, fault.start)
+        wait_for_login(host, arrangement)
+        host.sh(fault.script)
+        causes = ask(host).document["root_causes"]
+        if any(cause["remedy"]["safety"] == "manual" for cause in causes):
+            pytest.skip("only a person can mend this")
+        before = inventory(host)
+        accepted = [f"--accept={each['code']}" for each in causes if each["remedy"]["safety"] == "choice"]
+        done = fix(host, "--yes", *accepted)
+        assert set(done["mended"]) >= {cause["code"] for cause in causes}, done
+        assert (done["taken_back"], done["problems"]) == ([], [])
+        assert_logins_work(host, fault)
+        assert ask(host).causes == []
+        assert fix(host, "--yes")["status"] == "nothing-to-do"
+        undo(host)
+        assert differences(before, inventory(host)) == []
+
+
+def assert_logins_work(host: Host, fault: Fault) -> None:
+    arrangement = ARRANGEMENTS[fault.start]
+    if WITHIN_TLS in fault.name:
+        assert smtp.login(host, port=arrangement.port or 587, tls="starttls").works
+    else:
+        assert arrangement.login(host).works
+
+
+@pytest.mark.parametrize("verifier", ["saslauthd", "sasldb"])
+def test_from_nothing_to_logins_that_survive_a_reboot(release: str, verifier: str) -> None:
+    with arranged(release, "stock") as host:
+        host.sh("adduser --quiet --disabled-password --gecos '' hoge; echo 'hoge:correct horse' | chpasswd")
+        before = inventory(host)
+        user = ["--user", "hoge@mail.example.com"] if verifier == "sasldb" else []
+        done = fix(host, "--yes", "--auth", verifier, *user, input="correct horse\n")
+        assert done["mended"] == ["login-service-wanted"]
+        assert "smtpd_tls_security_level=encrypt" in done["plan"][0]["meaning"]
+        assert "correct horse" not in str(done)
+        for boots in range(2):
+            if boots:
+                host.reboot()
+            wait_until(lambda: smtp.login(host, tls="starttls").works, "a login", timeout=40)
+            assert not smtp.without_login(host, port=25).relays
+            assert not smtp.without_login(host, port=25).mechanisms()
+            assert not smtp.without_login(host, port=587, tls="starttls").relays
+        assert ask(host).verdict == "healthy"
+        assert fix(host, "--yes", "--auth", verifier)["status"] == "nothing-to-do"
+        undo(host)
+        assert differences(before, inventory(host)) == []
+
+
+def test_only_what_the_admin_agreed_to(release: str) -> None:
+    """Without --yes and a terminal nothing changes; a choice waits for --accept; history tells."""
+    with arranged(release, "saslauthd-chroot") as host:
+        host.sh("gpasswd -d postfix sasl; postconf -P submission/inet/smtpd_sasl_auth_enable=no")
+        host.sh("systemctl restart postfix")
+        before = inventory(host)
+        assert fix(host)["status"] == "needs-yes"
+        assert fix(host, "--dry-run")["status"] == "dry-run"
+        assert differences(before, inventory(host)) == []
+        assert not host.run(["maildoctor", "history", "--format", "json"]).stdout.count('"id"')
+        done = fix(host, "--yes", "--only", "auth-not-enabled")
+        assert (done["status"], done["run"]) == ("nothing-to-do", None)
+        assert [each["code"] for each in done["left"]] == ["auth-not-enabled"]
+        done = fix(host, "--yes", "--accept", "auth-not-enabled=enable")
+        assert set(done["mended"]) == {"auth-not-enabled", "postfix-not-in-group-sasl"}
+        assert ARRANGEMENTS["saslauthd-chroot"].login(host).works
+        history = host.run(["maildoctor", "history"]).stdout
+        assert "postfix-not-in-group-sasl" in history
+        assert "adduser postfix sasl" in history
+        undo(host)
+        assert "nothing to take back" in undo(host)
+        assert differences(before, inventory(host)) == []
+
+
+def test_undo_respects_edits_and_needs_no_postfix(release: str) -> None:
+    with arranged(release, "saslauthd-chroot") as host:
+        host.sh("postconf -e smtpd_discard_ehlo_keywords=AUTH; systemctl restart postfix")
+        before = host.read("/etc/postfix/main.cf")
+        fix(host, "--yes")
+        host.sh("echo 'not a parameter' >> /etc/postfix/main.cf; rm -f /usr/sbin/postconf")
+        refused = host.run(["maildoctor", "undo", "--yes"], check=False)
+        assert refused.status == 1
+        assert "+not a parameter" in refused.stdout
+        assert "not a parameter" in host.read("/etc/postfix/main.cf")
+        undo(host, "--force")
+        assert host.read("/etc/postfix/main.cf") == before
