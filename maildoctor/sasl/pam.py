@@ -94,7 +94,9 @@ def installed(host: Host, module: str) -> bool:
     """Tell whether a module's file is there: below a multiarch directory's security/, or as named."""
     if module.startswith("/"):
         return host.exists(module)
-    return any(host.exists(f"{directory}/security/{module}") for directory in _libraries(host))
+    places = [place for place in _libraries(host) if host.exists(f"{place}/security")]
+    # A recorded tree without any module tells nothing of one.
+    return not places or any(host.exists(f"{place}/security/{module}") for place in places)
 
 
 @fact

@@ -142,7 +142,10 @@ def directories(host: Host, service: Service) -> list[Sourced[str]]:
 @fact
 def library_directories(host: Host) -> tuple[str, ...]:
     """Give the directories compiled into Debian's libsasl2, one of them below the multiarch directory."""
-    own = [f"/usr/lib/{name}/sasl2" for name in host.names("/usr/lib") if "-linux-gnu" in name]
+    try:
+        own = [f"/usr/lib/{name}/sasl2" for name in host.names("/usr/lib") if "-linux-gnu" in name]
+    except Missing:
+        own = []
     return ("/etc/sasl2", "/etc/sasl", *own, "/usr/lib/sasl2")
 
 
