@@ -40,7 +40,7 @@ def dovecot_socket_dead(host: Host, service: Service) -> Iterator[Finding]:
         configuration may listen elsewhere.
     Start: dovecot
     Break:
-        rm /etc/dovecot/conf.d/99-postfix.conf
+        rm -f /etc/dovecot/conf.d/99-postfix.conf
         systemctl restart dovecot
         systemctl restart postfix
     Mend:

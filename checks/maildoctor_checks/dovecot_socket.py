@@ -120,7 +120,7 @@ def dovecot_socket_missing(host: Host, service: Service) -> Iterator[Finding]:
         makes its sockets when it starts, and never again.
     Start: dovecot
     Break:
-        rm /etc/dovecot/conf.d/99-postfix.conf
+        rm -f /etc/dovecot/conf.d/99-postfix.conf
         systemctl restart dovecot
         rm -f /var/spool/postfix/private/auth
         systemctl restart postfix
