@@ -34,8 +34,7 @@ def service_not_listening(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -F submission/inet/service=2587
-        postfix reload
-        sleep 1
+        systemctl restart postfix
         postconf -F 2587/inet/service=submission
     Mend:
         postfix reload
@@ -82,7 +81,7 @@ def port_taken_by_another_process(host: Host) -> Iterator[Finding]:
     Break:
         systemctl stop postfix
         systemd-run --quiet --unit=other python3 -m http.server 587
-        sleep 1
+        until ss -ltn | grep -q :587; do sleep 0.1; done
         systemctl start postfix || true
     Mend:
         systemctl stop other

@@ -52,7 +52,7 @@ def submission_service_missing(host: Host) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -MX submission/inet
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -M 'submission/inet=submission inet n - y - - smtpd'
         postconf -P submission/inet/smtpd_sasl_auth_enable=yes

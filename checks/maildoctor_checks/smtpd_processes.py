@@ -1,8 +1,9 @@
 """Listening: does an smtpd answer, and does it know today's configuration?"""
 
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from maildoctor.access import Want, may
 from maildoctor.check import check
@@ -14,12 +15,13 @@ from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, all_services
 from maildoctor.postfix.daemon import Smtpd, last_reload, listeners, listeners_now, smtpds, smtpds_now
 from maildoctor.postfix.last_words import last_words
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import ReloadUnit, Remedy
+from maildoctor.remedy import ReloadUnit, Remedy, RestartUnit
 from maildoctor.sasl import sasldb
 from maildoctor.sasl.method import method
 
 PATIENCE = 0.3
-"""Seconds: master starts an smtpd for a waiting client in a few milliseconds."""
+"""Seconds between looks: master starts an smtpd for a waiting client in a few milliseconds."""
+LOOKS = 4
 CLOCK_TOLERANCE = 0.05
 """Seconds: file systems stamp files by a coarser clock."""
 
@@ -34,7 +36,7 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
         smtpd ended with a fatal error when it started. After that master waits up to service_throttle_time
         (60 seconds) before it tries again; meanwhile the kernel goes on accepting connections. The reason
         stands in the mail log, in a line with "fatal:" before "bad command startup -- throttling". A reload
-        does not lift the waiting; a restart does.
+        does not lift the waiting; a restart does. Without such a line master itself hangs.
     Start: saslauthd-chroot
     Break:
         chmod 0 /usr/lib/postfix/sbin/smtpd
@@ -45,29 +47,29 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
         chmod 755 /usr/lib/postfix/sbin/smtpd
         systemctl restart postfix
     Safety:
-        Manual: a restart helps only after the reason is gone.
+        Manual where no smtpd starts: a restart helps only after the reason is gone. Safe where smtpds live
+        and master itself hangs.
     See: master(8), postconf(5) service_throttle_time
     """
-    waiting = _waiting(host, service)
-    if not waiting:
+    jam = _jam(host, service)
+    if jam is None:
         return
-    time.sleep(PATIENCE)
-    waiting = _waiting(host, service)
-    if not waiting:
-        return
+    alive = f"smtpd -n {service.name}: {jam.smtpds or 'no'} process"
     yield Finding(
-        summary=f"clients connect to port {service.port} and get no answer: smtpd does not start",
+        summary=f"clients connect to port {service.port} and get no answer: no smtpd starts for them",
         subject=service.entry,
         impact=Impact.INCOMING_MAIL if service.port == 25 else Impact.ALL_LOGINS,
         expected="an smtpd process that greets the client",
-        found=f"no smtpd -n {service.name}, connections waiting: {waiting}",
+        found=f"{alive}; clients waiting: {jam.waiting}",
         evidence=(
-            Evidence("/proc/net/tcp", f"port {service.port}: {waiting} connections that nobody takes"),
-            Evidence("ps", f"no smtpd -n {service.name}"),
+            Evidence("/proc/net/tcp", f"port {service.port}: connections that nobody takes: {jam.waiting}"),
+            Evidence("ps", alive),
             *last_words(host, "smtpd"),
         ),
         proof=f"ss -ltn 'sport = :{service.port}'; pgrep -fa 'smtpd -n {service.name}'",
-        remedy=Remedy.manual(
+        remedy=Remedy.safe(RestartUnit("postfix"))
+        if jam.smtpds
+        else Remedy.manual(
             "The reason stands in the mail log, in a line with fatal:. Then: systemctl restart postfix"
         ),
     )
@@ -102,12 +104,35 @@ def smtpd_older_than_change(host: Host, service: Service) -> Iterator[Finding]:
     yield from _unread_master_cf(host, service, alive)
 
 
-def _waiting(host: Host, service: Service) -> int:
-    """Count the connections that wait for an smtpd where there is none."""
-    waiting = sum(each.waiting for each in listeners_now(host) if each.port == service.port)
-    if waiting and any(each.service == service.name for each in smtpds_now(host)):
-        return 0
-    return waiting
+@dataclass(frozen=True, slots=True)
+class _Jam:
+    waiting: int
+    """Connections that nobody takes."""
+    smtpds: int
+    """Living smtpds of the service, fewer than it may have."""
+
+
+def _jam(host: Host, service: Service) -> _Jam | None:
+    """Look several times, since a client waits a moment on any server; None as soon as nobody does.
+
+    A service that has all the smtpds that it may have is busy, not stuck.
+    """
+    for look in range(LOOKS):
+        time.sleep(PATIENCE if look else 0)
+        waiting = sum(each.waiting for each in listeners_now(host) if each.port == service.port)
+        alive = sum(each.service == service.name for each in smtpds_now(host)) if waiting else 0
+        if not waiting or (alive and alive >= _limit(host, service)):
+            return None
+        if look and not alive:
+            break
+    return _Jam(waiting, alive)
+
+
+def _limit(host: Host, service: Service) -> int:
+    """Give how many smtpds the service may have: master.cf's column maxproc, else default_process_limit."""
+    column = next(each.maxproc for each in all_services(host) if each.name == service.entry)
+    text = column if column.isdecimal() else service.parameter("default_process_limit").value
+    return int(text[:9]) or sys.maxsize if text.isdecimal() else 100
 
 
 def _without_groups(host: Host, service: Service, alive: list[Smtpd]) -> Iterator[Finding]:

@@ -219,7 +219,8 @@ SMTPD = Smtpd(
     [
         (2, (), ["submission"]),
         (2, (replace(SMTPD, service="smtp"),), ["submission"]),
-        (2, (SMTPD,), []),
+        (2, (SMTPD,), ["submission"]),
+        (2, (SMTPD,) * 100, []),
         (0, (), []),
     ],
 )
