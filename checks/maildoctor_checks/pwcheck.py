@@ -10,6 +10,7 @@ from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import InstallPackages, Option, Remedy, RestartUnit, SetLine
+from maildoctor.remedy.action import Action
 from maildoctor.sasl.intention import intention, traces_of_sasldb
 from maildoctor.sasl.method import PLAINTEXT, PWCHECK_METHODS, method, needs_secret
 from maildoctor.sasl.smtpd_conf import SmtpdConf, library_directories
@@ -89,15 +90,22 @@ def _verifier(word: str) -> str:
 
 
 def _name(host: Host, service: Service, conf: SmtpdConf, words: list[str]) -> Remedy:
-    value = " ".join(dict.fromkeys(words)) or _by_intention(host, service)
-    if not value:
-        return Remedy.manual(f"Let {conf.path} say pwcheck_method: saslauthd, or auxprop for sasldb2.")
-    return Remedy.safe(SetLine(conf.path, "pwcheck_method", ": ", value), RestartUnit("postfix"))
+    if words:
+        return Remedy.safe(*_ask(conf, " ".join(dict.fromkeys(words))))
+    purpose = intention(host, service)
+    options = []
+    if purpose.saslauthd:
+        options.append(Option("saslauthd", "saslauthd verifies passwords.", _ask(conf, "saslauthd")))
+    if purpose.sasldb:
+        options.append(Option("sasldb", "Passwords are verified from sasldb2.", _ask(conf, "auxprop")))
+    if len(options) == 1:
+        return Remedy.safe(*options[0].actions)
+    notes = f"Let {conf.path} say pwcheck_method: saslauthd, or auxprop for sasldb2."
+    return Remedy.choice(*options) if options else Remedy.manual(notes)
 
 
-def _by_intention(host: Host, service: Service) -> str:
-    meant = intention(host, service).verifier
-    return {"saslauthd": "saslauthd", "sasldb": "auxprop"}.get(meant or "", "")
+def _ask(conf: SmtpdConf, value: str) -> tuple[Action, ...]:
+    return SetLine(conf.path, "pwcheck_method", ": ", value), RestartUnit("postfix")
 
 
 @check(Stage.CONFIGURED, explains=OF_SASLDB)
