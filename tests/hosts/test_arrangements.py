@@ -1,9 +1,11 @@
-"""Every arrangement works on a real host: users log in and may relay, strangers may not."""
+"""Every arrangement works on a real host: users log in and may relay, strangers may not, check is silent."""
 
 import pytest
 
 from tests.hosts import smtp
 from tests.hosts.arrangements import ARRANGEMENTS, arranged
+from tests.hosts.doctor import ask
+from tests.hosts.machine import Host
 
 pytestmark = pytest.mark.host
 
@@ -11,7 +13,7 @@ EHLO_FROM_INSIDE = "import smtplib; print(smtplib.SMTP('localhost', 25, timeout=
 
 
 @pytest.mark.parametrize("name", [name for name, arrangement in ARRANGEMENTS.items() if arrangement.port])
-def test_users_log_in_and_strangers_do_not_relay(release: str, name: str) -> None:
+def test_users_log_in_and_strangers_do_not(release: str, name: str) -> None:
     arrangement = ARRANGEMENTS[name]
     assert arrangement.port
     with arranged(release, name) as host:
@@ -25,6 +27,7 @@ def test_users_log_in_and_strangers_do_not_relay(release: str, name: str) -> Non
         ):
             assert stranger.code("banner") == 220
             assert not stranger.relays
+        assert_silent(host, "healthy")
 
 
 def test_a_stock_host_offers_no_login(release: str) -> None:
@@ -34,6 +37,7 @@ def test_a_stock_host_offers_no_login(release: str) -> None:
         assert not session.mechanisms()
         assert not session.relays
         assert smtp.login(host, port=587).steps == {"banner": (0, "refused")}
+        assert_silent(host, "off")
 
 
 def test_a_satellite_serves_its_own_users_alone(release: str) -> None:
@@ -42,3 +46,10 @@ def test_a_satellite_serves_its_own_users_alone(release: str) -> None:
         greeting = host.run(["python3", "-c", EHLO_FROM_INSIDE]).stdout
         assert "STARTTLS" in greeting
         assert "AUTH" not in greeting
+        assert_silent(host, "off")
+
+
+def assert_silent(host: Host, verdict: str) -> None:
+    """Nothing above information is found on a host that works."""
+    answer = ask(host)
+    assert (answer.verdict, answer.causes, answer.status) == (verdict, [], 0), answer
