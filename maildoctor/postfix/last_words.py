@@ -17,6 +17,8 @@ TAIL = 128 * 1024
 JOURNAL_LINES = 200
 LINE_LIMIT = 300
 _FATAL = re.compile(rb"(postfix[\w./-]*|postmulti|postsuper|master)\[\d+\]: (?:fatal|panic|error): (.*)")
+STARTED = b"daemon started -- version"
+"""What was said before a start that worked is another story."""
 _ECHOES = (b"mail system is not running", b"startup failed", b"see logs for details", b"is already running")
 """What is said after the reason was said."""
 
@@ -25,11 +27,14 @@ _ECHOES = (b"mail system is not running", b"startup failed", b"see logs for deta
 def last_words(host: Host, program: str) -> tuple[Evidence, ...]:
     """Give the last two different fatal errors of ``smtpd``, or of what starts Postfix (``master``).
 
+    Those before the last start that worked are left out.
     Nothing where there is no log, or none that this process may read.
     """
     lines: dict[bytes, Evidence] = {}
     for source, text in _logs(host):
         for line in reversed(text.splitlines()):
+            if STARTED in line:
+                break
             found = _FATAL.search(line)
             if found is None or any(echo in found[2] for echo in _ECHOES):
                 continue
