@@ -4,8 +4,10 @@ A repair stays unless its own finding remains or a login that answered before is
 would undo each other otherwise.
 """
 
+import contextlib
+import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from maildoctor.diagnosis import Diagnosis
@@ -221,9 +223,22 @@ class Mending:
 
     def _take_back(self) -> bool:
         """Bring everything back; tell whether all of it could be."""
-        problems = self._repair.take_back() if self._repair else []
+        with _undisturbed():
+            problems = self._repair.take_back() if self._repair else []
         self.outcome.problems += problems
         return not problems
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let nobody interrupt what brings the host back."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
 
 
 def is_throttled(diagnosis: Diagnosis) -> bool:

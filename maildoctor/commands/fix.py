@@ -4,21 +4,33 @@ Nothing is changed before the plan was shown and somebody, at the prompt or by `
 """
 
 import os
+import signal
 import sys
 from dataclasses import dataclass, field
 
+from maildoctor.check import all_checks
 from maildoctor.commands import ExitStatus, WrongUsage
 from maildoctor.commands.check import CheckOptions, exit_status, system_of
 from maildoctor.commands.output import report_stream
 from maildoctor.diagnosis import Diagnosis, UnknownName, diagnose
 from maildoctor.finding import Finding, Stage
 from maildoctor.host import CannotLook, LiveHost
-from maildoctor.mending import Heard, Mending, Outcome, Proposal, Witnesses, propose
+from maildoctor.mending import (
+    Heard,
+    Mending,
+    Outcome,
+    Proposal,
+    Witnesses,
+    is_throttled,
+    propose,
+    steps_of,
+)
 from maildoctor.remedy import Safety
 from maildoctor.remedy.journal import Record, Status, records
+from maildoctor.remedy.plan import Step
 from maildoctor.remedy.preview import PreviewedStep, preview
 from maildoctor.remedy.site import Site
-from maildoctor.remedy.trouble import RepairFailed
+from maildoctor.remedy.trouble import ChangedSince, RepairFailed
 from maildoctor.report import plan_text
 from maildoctor.report.ink import Line, write
 
@@ -63,6 +75,9 @@ def run(options: FixOptions) -> ExitStatus:
 
     site = Site(system_of(LiveHost()), password=_password)
     fix = _Fix(options, site)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # A closed terminal is no reason to leave a host half repaired.
+        signal.signal(number, signal.default_int_handler)
     try:
         if options.dry_run:
             return fix.dry_run()
@@ -79,6 +94,7 @@ class _Fix:
         self.options = options
         self.site = site
         self.accepted = _accepted(options.accept)
+        _known((*self.accepted, *options.check.only))
         if options.check.auth:
             # Saying who verifies passwords, where nobody can log in yet, is the choice to open a service.
             self.accepted.setdefault(WANTED, None)
@@ -89,12 +105,8 @@ class _Fix:
         """Show the plan."""
         course = self._begin()
         proposals, _ = self._propose(course.before)
-        from maildoctor.mending import is_throttled, steps_of
-
         course.proposals = proposals
-        course.steps = [
-            *preview(self.site, steps_of(proposals, silent=is_throttled(course.before))),
-        ]
+        course.steps = [*preview(self.site, _steps(proposals, course.before))]
         course.status = "dry-run" if proposals else "nothing-to-do"
         self._show(plan_text.plan(proposals, course.steps))
         return self._report(course)
@@ -109,7 +121,7 @@ class _Fix:
             return self._report(course)
         if not (self.options.yes or self.asking):
             course.proposals = proposals
-            course.steps = [*preview(self.site, _steps(proposals))]
+            course.steps = [*preview(self.site, _steps(proposals, course.before))]
             course.status = "needs-yes"
             self._show(plan_text.plan(proposals, course.steps))
             return self._report(course)
@@ -117,15 +129,21 @@ class _Fix:
         return self._report(course)
 
     def _rounds(self, course: Course) -> None:
+        self._say("trying to log in with a made-up user, to compare afterwards ...")
         mending = Mending(self.site, course.before, self._look, self._listen)
-        for _ in range(ROUNDS):
-            proposals = self._agreed(mending, course)
-            if not proposals:
-                break
-            mending.mend(proposals)
-            self.declined |= {(each.code, each.finding.subject) for each in proposals}
-            if mending.outcome.interrupted or mending.outcome.problems:
-                break
+        try:
+            for _ in range(ROUNDS):
+                proposals = self._agreed(mending, course)
+                if not proposals:
+                    break
+                self._say("repairing, and looking whether it helped ...")
+                mending.mend(proposals)
+                self.declined |= {(each.code, each.finding.subject) for each in proposals}
+                if mending.outcome.interrupted or mending.outcome.problems:
+                    break
+        except KeyboardInterrupt:
+            # At a prompt: what was mended before stays.
+            mending.outcome.interrupted = True
         course.outcome, course.after = mending.end(), mending.now
         course.status = _status(course)
 
@@ -216,13 +234,20 @@ class _Fix:
         agreed = self.options.yes or (self.asking and _ask("Take it back now (y/n)? ") in ("y", "yes"))
         if not agreed:
             return False
-        course.outcome.problems = undo(self.site, course.interrupted.id)
+        try:
+            course.outcome.problems = undo(self.site, course.interrupted.id)
+        except ChangedSince as error:
+            course.outcome.problems = [str(error)]
         if course.outcome.problems:
             return False
         course.undone.append(course.interrupted.id)
         course.status = "nothing-to-do"
         course.before = course.after = self._look()
         return True
+
+    def _say(self, text: str) -> None:
+        if not self.options.check.quiet:
+            print(f"maildoctor: {text}", file=sys.stderr, flush=True)
 
     def _show(self, lines: list[Line]) -> None:
         if not self.options.check.as_json and not self.options.check.quiet:
@@ -245,10 +270,8 @@ class _Fix:
         return exit_status(course.after, self.options.check.fail_on)
 
 
-def _steps(proposals: list[Proposal]):  # type: ignore[no-untyped-def]
-    from maildoctor.mending import steps_of
-
-    return steps_of(proposals)
+def _steps(proposals: list[Proposal], diagnosis: Diagnosis) -> tuple[Step, ...]:
+    return steps_of(proposals, silent=is_throttled(diagnosis))
 
 
 def _status(course: Course) -> str:
@@ -258,6 +281,13 @@ def _status(course: Course) -> str:
     if outcome.taken_back:
         return "partly-mended" if outcome.mended else "taken-back"
     return "mended" if outcome.mended else "declined"
+
+
+def _known(codes: tuple[str, ...]) -> None:
+    """Raise WrongUsage for a code that no check has."""
+    unknown = set(codes) - {each.code for each in all_checks()}
+    if unknown:
+        raise WrongUsage(f"no check is named {min(unknown)!r}; `maildoctor checks` lists them")
 
 
 def _accepted(words: tuple[str, ...]) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""Directories that daemons and their start-up scripts fill: side effects of starting a service."""
+"""Directories that others fill while we act: daemons, their start-up scripts, packages."""
 
 import hashlib
 import os
@@ -11,8 +11,8 @@ from maildoctor.remedy.site import Site
 from maildoctor.remedy.thing import Snapshot, Thing
 from maildoctor.remedy.writing import remove
 
-ENTRIES_LIMIT = 2000
-"""Things below a directory that are looked at; a chroot holds about fifty."""
+ENTRIES_LIMIT = 20_000
+"""Things below a directory that are looked at; a chroot holds about fifty, /etc two thousand."""
 COPY_LIMIT = 4 * 1024 * 1024
 """Bytes; saslauthd's cache is smaller."""
 RUNTIME_ENDINGS = (".pid", ".accept", ".mmap", ".flock", ".lock")
@@ -20,35 +20,39 @@ RUNTIME_ENDINGS = (".pid", ".accept", ".mmap", ".flock", ".lock")
 
 @dataclass(frozen=True, slots=True)
 class Copies(Thing):
-    """What Debian's start of Postfix copies into its chroot; brought back byte for byte.
+    """What Debian's start of Postfix copies into its chroot, or what packages bring; byte for byte.
 
-    Only what the run changed is: anything else there is somebody's own.
+    Only what the run changed is brought back: anything else there is somebody's own. With ``purged``, what
+    taking packages away has removed comes back as well.
     """
 
     path: str
+    purged: bool = False
 
     def capture(self, site: Site) -> Snapshot:
         """Look at everything below the path."""
-        return Snapshot({path: capture(site, path) for path in _entries(site, self.path)})
+        return Snapshot({path: _small(site, path) for path in _entries(site, self.path)})
 
     def left(self, site: Site) -> Snapshot:
         """Look again; of the contents their digests are enough."""
-        return Snapshot({path: _digest(capture(site, path)) for path in _entries(site, self.path)})
+        return Snapshot({path: _digest(_small(site, path)) for path in _entries(site, self.path)})
 
     def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Bring back what the run changed and nobody has since."""
-        now = {path: _digest(capture(site, path)) for path in _entries(site, self.path)}
+        now = self.left(site).paths
         ours = after.paths if after else now
-        for path in sorted(ours.keys() | before.paths.keys(), reverse=True):
-            was = before.paths.get(path, ABSENT)
-            if _digest(was).same(ours.get(path, ABSENT)):
-                continue
-            if now.get(path, ABSENT).same(ours.get(path, ABSENT)) and was.kind == "absent":
-                remove(site, path)
-        for path, was in before.paths.items():
-            left, present = ours.get(path, ABSENT), now.get(path, ABSENT)
-            if not _digest(was).same(left) and present.same(left):
-                bring_back(site, path, was)
+        changed = {
+            path
+            for path in ours.keys() | before.paths.keys()
+            if not _digest(before.paths.get(path, ABSENT)).same(ours.get(path, ABSENT))
+            and now.get(path, ABSENT).same(ours.get(path, ABSENT))
+        }
+        if self.purged:
+            changed |= before.paths.keys() - now.keys()
+        for path in sorted(changed - before.paths.keys(), reverse=True):
+            remove(site, path)
+        for path in sorted(changed & before.paths.keys()):
+            _bring_back_if_known(site, path, before.paths[path])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,7 @@ class Runtime(Thing):
 
     def capture(self, site: Site) -> Snapshot:
         """Look at everything below the path."""
-        states = {path: capture(site, path, content=False) for path in _entries(site, self.path)}
-        small = [path for path, state in states.items() if _is_small_file(site, path, state)]
-        return Snapshot({**states, **{path: capture(site, path) for path in small}})
+        return Snapshot({path: _small(site, path) for path in _entries(site, self.path)})
 
     def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Remove what a daemon has left since, the deepest first, and bring back the rest."""
@@ -74,12 +76,21 @@ class Runtime(Thing):
                 remove(site, path)
         for path, state in before.paths.items():
             missing = capture(site, path, content=False).kind != state.kind
-            if state.kind == "directory" or (missing and (state.kind != "file" or state.content is not None)):
-                bring_back(site, path, state)
+            if state.kind == "directory" or missing:
+                _bring_back_if_known(site, path, state)
 
 
-def _is_small_file(site: Site, path: str, state: PathState) -> bool:
-    return state.kind == "file" and os.lstat(site.root + path).st_size <= COPY_LIMIT
+def _small(site: Site, path: str) -> PathState:
+    """Look at a path; of a large file no copy is made."""
+    state = capture(site, path, content=False)
+    if state.kind == "file" and os.lstat(site.root + path).st_size <= COPY_LIMIT:
+        return capture(site, path)
+    return state
+
+
+def _bring_back_if_known(site: Site, path: str, state: PathState) -> None:
+    if state.kind != "file" or state.content is not None:
+        bring_back(site, path, state)
 
 
 def _is_runtime(path: str, state: PathState) -> bool:

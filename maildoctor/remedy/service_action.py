@@ -15,6 +15,7 @@ QUEUE = "/var/spool/postfix"
 FILLED_AT_START = (f"{QUEUE}/etc", f"{QUEUE}/lib", f"{QUEUE}/usr", f"{QUEUE}/var/lib")
 """What Debian's start of Postfix copies into its chroot."""
 SASLAUTHD_DIRECTORIES = ("/run/saslauthd", f"{QUEUE}/var", f"{QUEUE}/run/saslauthd")
+SERVICES_OF = {"sasl2-bin": "saslauthd", "dovecot-core": "dovecot", "postfix": "postfix"}
 DOVECOT_SOCKETS = (f"{QUEUE}/private/auth", f"{QUEUE}/private/dovecot-auth")
 
 
@@ -177,18 +178,18 @@ class InstallPackages(Action):
         return f"apt-get install {' '.join(map(quote, self.names))}"
 
     def touches(self, site: "Site") -> "tuple[Thing, ...]":
-        """Touch dpkg's packages, and the files and services that those we install bring along."""
+        """Touch dpkg's packages, what they bring to /etc, and the services that they start."""
+        from maildoctor.remedy.filled import Copies
         from maildoctor.remedy.line_file import STATOVERRIDE
         from maildoctor.remedy.service_state import Packages, Unit
-        from maildoctor.remedy.thing import Entry, Matches
+        from maildoctor.remedy.thing import Entry
 
-        files = ("/etc/sasldb2", "/etc/default/saslauthd", STATOVERRIDE)
-        services = ("saslauthd",) if "sasl2-bin" in self.names else ()
+        services = [name for package, name in SERVICES_OF.items() if package in self.names]
         return (
             Packages(self.names),
-            *(Entry(site.real(path, follow=False)) for path in files),
-            *(Matches(f"/etc/rc?.d/[SK][0-9][0-9]{name}") for name in services),
+            Entry(site.real(STATOVERRIDE)),
             *(Unit(name) for name in services),
+            Copies("/etc", purged=True),
         )
 
     def apply(self, site: "Site", edits: tuple[Edit, ...]) -> None:
