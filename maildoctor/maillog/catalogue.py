@@ -28,7 +28,8 @@ Role = Literal[
 Side = Literal["server", "client"]
 
 _PLACEHOLDER = re.compile(r"\{(\*|[a-z]+)\}")
-_REMEMBERED = 4096
+_REMEMBERED = 1024
+LONGEST_REMEMBERED = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,8 @@ class Catalogue:
         answer = self._search(program, text)
         if len(self._remembered) >= _REMEMBERED:
             self._remembered.clear()
-        self._remembered[key] = answer
+        if len(text) <= LONGEST_REMEMBERED:
+            self._remembered[key] = answer
         return answer
 
     def _search(self, program: str, text: str) -> Recognised | None:

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from maildoctor.maillog.ledger import LOGIN_KEY
 from maildoctor.maillog.line import LONGEST, service_of
-from maildoctor.maillog.reader import KEPT, Reader
+from maildoctor.maillog.reader import KEPT, LONGEST_CLIENT, Reader, shortened_client
 from maildoctor.maillog.search import Block
 from maildoctor.maillog.tally import SAMPLES, Attempt
 from maildoctor.maillog.top import LONGEST_NAME
@@ -47,13 +47,14 @@ _GATES: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
 )
 """Where a block lacks the first text, the others need not be sought."""
 _OFTEN = 64
-_REMEMBERED = 4096
+_REMEMBERED = 512
 MANY = 200
 """Messages in a block from which it is one of an attack."""
 LONGEST_MECHANISM = 32
 # NamedTuple's own constructor is three times as slow.
 _new = tuple.__new__
-LONGEST_CLIENT = 400
+_BEFORE_AUTH = 400
+"""Bytes between the process id and the count of AUTH in a disconnect line."""
 _DIGITS = {b"%d " % digit: digit for digit in range(1, 10)}
 Hit = tuple[int, bytes, re.Match[bytes] | None]
 """A place, the anchor of a frequent kind of line, and for a refused password its parts."""
@@ -178,6 +179,8 @@ class FastLane:
             user = b"" if user == b"(unavailable)" else user
         sample = self._text[begin : match.end()][:KEPT] if known.unsampled else b""
         known.unsampled -= known.unsampled > 0
+        if len(client) > LONGEST_CLIENT:
+            client = shortened_client(client)
         attempt = (known.key, self._when, service, client, address, known.mechanism, user, sample)
         known.waiting.append(_new(Attempt, attempt))
         self._waiting = True
@@ -234,13 +237,18 @@ class FastLane:
         user = user.partition(b", sasl_sender=")[0][:LONGEST_NAME]
         if len(self._logins) > _REMEMBERED:
             self._logins.clear()
-        who = self._logins[said] = (client, address, mechanism.decode("ascii", "replace"), user)
+        who = self._logins[said] = (
+            shortened_client(client),
+            address,
+            mechanism.decode("ascii", "replace"),
+            user,
+        )
         return who
 
     def _balanced(self, place: int) -> bool:
         """Pass over the end of a session whose refusals were all written, as nearly all are."""
         text, failures = self._text, self._reader.failures
-        middle = text.rfind(_GONE, max(0, place - LONGEST_CLIENT), place)
+        middle = text.rfind(_GONE, max(0, place - _BEFORE_AUTH), place)
         pid = text[text.rfind(b"[", 0, middle) + 1 : middle]
         if (
             middle < 0

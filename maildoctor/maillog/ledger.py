@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from maildoctor.maillog.tally import Attempt, Span, Tally
 
 BATCH = 2048
-TALLIES = 96
+TALLIES = 64
 """How many different messages (with their details) are kept apart."""
-ACCOUNTS = 4096
-PROFILES = 4096
+DETAILED = 6
+"""How many of them have long lists of names."""
+ACCOUNTS = 1024
+PROFILES = 2048
 UNKNOWN_SHAPES = 50
 PROBE_USER = b"maildoctor-probe-"
+
+
+Glimpse = tuple[bytes, str, str]
+"""Of one refusal: user, mechanism, time."""
 
 
 @dataclass(slots=True)
@@ -57,16 +63,17 @@ class Profile:
         else:
             self.more_users = True
 
-    def refuse(self, attempt: Attempt) -> None:
+    def refuse(self, glimpse: Glimpse) -> None:
         """Note a refusal."""
+        user, mechanism, when = glimpse
         self.refused += 1
-        if attempt.user:
-            self._user(attempt.user, 1)
-        if attempt.mechanism == "PLAIN":
+        if user:
+            self._user(user, 1)
+        if mechanism == "PLAIN":
             self.plain = True
-        elif attempt.mechanism == "LOGIN":
+        elif mechanism == "LOGIN":
             self.login = True
-        self.span.add(attempt.when)
+        self.span.add(when)
 
 
 GUESSED_NAMES = 3
@@ -85,7 +92,7 @@ class Ledger:
     login_tally: Tally = field(default_factory=lambda: Tally(people=False))
     accounts: OrderedDict[bytes, Account] = field(default_factory=OrderedDict)
     profiles: OrderedDict[bytes, Profile] = field(default_factory=OrderedDict)
-    once: dict[bytes, Attempt] = field(default_factory=dict)
+    once: dict[bytes, Glimpse] = field(default_factory=dict)
     """Addresses that were refused a single time, and nothing else."""
     forgotten: int = 0
     """Refusals of addresses dropped from ``profiles``: strangers who came once and never logged in."""
@@ -117,7 +124,7 @@ class Ledger:
             elif address in once or address in profiles or user in accounts:
                 self._refused(attempt)
             else:
-                once[address] = attempt
+                once[address] = (user, attempt[5], attempt[1])
         if len(once) > 2 * PROFILES:
             self._shorten()
         self.failed += len(many)
@@ -194,22 +201,25 @@ class Ledger:
             return self.login_tally
         if key not in self.tallies and len(self.tallies) >= TALLIES:
             key = (key[0], "")
-        return self.tallies.setdefault(key, Tally())
+        if key not in self.tallies:
+            self.tallies[key] = Tally(64 if len(self.tallies) < DETAILED else 12)
+        return self.tallies[key]
 
     def _refused(self, attempt: Attempt) -> None:
         account = self.accounts.get(attempt.user)
         if account is not None:
             account.refused_since += 1
+        glimpse = (attempt.user, attempt.mechanism, attempt.when)
         profile = self.profiles.get(attempt.address)
         if profile is None:
             once = self.once.pop(attempt.address, None)
             if once is None:
-                self.once[attempt.address] = attempt
+                self.once[attempt.address] = glimpse
                 self._shorten()
                 return
-            profile = self._new_profile(once.address)
+            profile = self._new_profile(attempt.address)
             profile.refuse(once)
-        profile.refuse(attempt)
+        profile.refuse(glimpse)
 
     def _profile_login(self, login: Attempt) -> None:
         profile = self.profiles.get(login.address)
@@ -247,9 +257,9 @@ class Ledger:
     def everybody(self) -> Iterator[tuple[bytes, Profile]]:
         """Yield each address that is remembered with what it did."""
         yield from self.profiles.items()
-        for address, attempt in self.once.items():
+        for address, glimpse in self.once.items():
             profile = Profile()
-            profile.refuse(attempt)
+            profile.refuse(glimpse)
             yield address, profile
 
     def _merge_people(self, later: "Ledger") -> None:

@@ -13,13 +13,14 @@ from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
 from maildoctor.maillog.line import Line, parse, service_of
 from maildoctor.maillog.stamps import STAMP, Calendar
 from maildoctor.maillog.tally import Attempt
+from maildoctor.maillog.top import LONGEST_NAME
 from maildoctor.maillog.verifiers import VERIFIERS, Verifiers
 from maildoctor.maillog.wanted import Wanted
 
-SESSIONS = 4096
+SESSIONS = 512
 """How many processes are remembered at a time; the longest silent is dropped first."""
 REPEATS = 10000
-KEPT = 1000
+KEPT = 500
 """Bytes of a line that are kept as a sample."""
 UNLOGGED = ("auth-unlogged", "")
 UNANSWERED = ("auth-unanswered", "")
@@ -46,6 +47,7 @@ _TERMINAL = re.compile(
     rb"authentication (?P<how>failed|aborted)(?::[ ]?(?P<reason>.*))?$",
     re.S,
 )
+LONGEST_CLIENT = 120
 _SEVERITY = re.compile(rb"(?:warning|fatal|error|panic): ")
 _CYRUS = re.compile(r"SASL authentication (?:failure|problem|error): ")
 _COUNTED = re.compile(
@@ -262,7 +264,8 @@ class Reader:
             found = None
         sample = session.said.sample if session.said and found is not None else raw[:KEPT]
         session.reason = session.said = None
-        attempt = Attempt(key, when, service, client, address, mechanism, user[:200], sample)
+        client = shortened_client(client)
+        attempt = Attempt(key, when, service, client, address, mechanism, user[:LONGEST_NAME], sample)
         if self._wanted and not self._wanted.keeps(attempt):
             return
         self.ledger.attempt(attempt, refused)
@@ -283,8 +286,9 @@ class Reader:
         user, _, _ = match["user"].rstrip(b"\r\x00 ").partition(b", sasl_sender=")
         when, service = self.calendar.iso(match["stamp"]), service_of(match["tag"])
         mechanism = match["mechanism"].decode("ascii", "replace")
+        client = shortened_client(match["client"])
         login = Attempt(
-            LOGIN_KEY, when, service, match["client"], match["address"], mechanism, user[:200], raw[:KEPT]
+            LOGIN_KEY, when, service, client, match["address"], mechanism, user[:LONGEST_NAME], raw[:KEPT]
         )
         self._login(login)
 
@@ -389,9 +393,9 @@ class Reader:
     def _about(self, key: tuple[str, str], raw: bytes, line: Line, client: bytes, user: bytes) -> Attempt:
         address = _CLIENT.match(client)
         when, service = self.calendar.iso(line.stamp), service_of(line.tag)
-        return Attempt(
-            key, when, service, client, address[1] if address else client[:64], "", user[:200], raw[:KEPT]
-        )
+        where = address[1] if address else client[:64]
+        kept = shortened_client(client)
+        return Attempt(key, when, service, kept, where, "", user[:LONGEST_NAME], raw[:KEPT])
 
     def _said(self, attempt: Attempt) -> None:
         if self._wanted is None or self._wanted.keeps(attempt):
@@ -424,6 +428,13 @@ class Reader:
             self._forget(self.sessions.pop(next(iter(self.sessions))))
         session = self.sessions[pid] = Session()
         return session
+
+
+def shortened_client(client: bytes) -> bytes:
+    """Give a client as it is kept: a long host name loses its middle, never the address."""
+    if len(client) <= LONGEST_CLIENT:
+        return client
+    return client[:40] + b"..." + client[-75:]
 
 
 def _plain(text: bytes) -> str:

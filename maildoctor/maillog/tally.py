@@ -9,7 +9,7 @@ from maildoctor.maillog.top import Distinct, Top
 
 SAMPLES = 3
 FINE_SLOTS = 4000
-MANY = 64
+MANY = 24
 
 
 class Attempt(NamedTuple):
@@ -79,7 +79,7 @@ class Slots:
 class Tally:
     """All attempts that ended in the same way."""
 
-    def __init__(self, names: int = 128, *, people: bool = True) -> None:
+    def __init__(self, names: int = 64, *, people: bool = True) -> None:
         """Begin empty; ``names`` clients and users are surely kept apart, if ``people`` matter."""
         self.count = 0
         self._people = people

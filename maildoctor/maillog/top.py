@@ -10,7 +10,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 
-LONGEST_NAME = 200
+LONGEST_NAME = 100
+"""Bytes of a user name that are kept."""
 
 
 class Top:
