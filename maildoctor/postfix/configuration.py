@@ -154,7 +154,17 @@ def port_of(host: Host, name: str) -> int | None:
     if name.isascii() and name.isdigit():
         return int(name[:9])
     known = {**_services_file(host), **_known_tcp_ports(host)}
-    return known.get(name)
+    return known.get(name) or (_ask_name_service(name) if host.live else None)
+
+
+def _ask_name_service(name: str) -> int | None:
+    """Give the port that this machine's nsswitch.conf(5) knows, beside /etc/services."""
+    import socket
+
+    try:
+        return socket.getservbyname(name, "tcp")
+    except (OSError, ValueError):
+        return None
 
 
 @fact
