@@ -89,8 +89,8 @@ class Tally:
         self.mechanisms: Counter[str] = Counter()
         self.clients = Top(names)
         self.users = Top(names)
-        self.addresses = Distinct()
-        self.names = Distinct()
+        self.addresses = Distinct(16 * names)
+        self.names = Distinct(16 * names)
         self.samples: list[bytes] = []
 
     def add(self, attempts: Sequence[Attempt]) -> None:

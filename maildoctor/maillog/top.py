@@ -2,7 +2,7 @@
 
 ``Top`` is the algorithm of Misra and Gries (1982) in batches: a count shown is at most ``error`` too small,
 and ``error`` is at most total / (capacity + 1). While fewer names than that came up, counts are exact.
-``Distinct`` keeps the smallest hashes (Bar-Yossef and others, 2002): exact below 2,048 names, about 2 % off
+``Distinct`` keeps the smallest hashes (Bar-Yossef and others, 2002): exact below 1,024 names, about 3 % off
 above. What it says does not depend on the order, nor on how a log is cut into parts.
 """
 
@@ -49,10 +49,9 @@ class Top:
 class Distinct:
     """About how many different names came up."""
 
-    KEPT = 2048
-
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, kept: int = 1024) -> None:
+        """Begin with none; ``kept`` hashes are kept."""
+        self._kept = kept
         self._smallest: set[int] = set()
         self._limit = 1 << 32
 
@@ -60,7 +59,7 @@ class Distinct:
         """Note ``names``."""
         limit, crc32 = self._limit, zlib.crc32
         self._smallest.update([number for name in names if (number := crc32(name)) < limit])
-        if len(self._smallest) > 2 * self.KEPT:
+        if len(self._smallest) > 2 * self._kept:
             self._shorten()
 
     def merge(self, other: "Distinct") -> None:
@@ -72,11 +71,11 @@ class Distinct:
     def about(self) -> int:
         """Give the estimate."""
         self._shorten()
-        if len(self._smallest) < self.KEPT:
+        if len(self._smallest) < self._kept:
             return len(self._smallest)
-        return round((self.KEPT - 1) * (1 << 32) / max(self._smallest))
+        return round((self._kept - 1) * (1 << 32) / max(self._smallest))
 
     def _shorten(self) -> None:
-        if len(self._smallest) > self.KEPT:
-            kept = sorted(self._smallest)[: self.KEPT]
+        if len(self._smallest) > self._kept:
+            kept = sorted(self._smallest)[: self._kept]
             self._smallest, self._limit = set(kept), kept[-1] + 1
