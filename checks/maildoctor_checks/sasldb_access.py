@@ -167,7 +167,7 @@ def sasldb_writable_by_smtpd(host: Host, service: Service) -> Iterator[Finding]:
         change passwords.
     Why:
         Debian makes the file 0660 for group sasl, and postfix is in that group.
-    Start: sasldb
+    Start: sasldb-chroot
     Break:
         chmod 0660 /etc/sasldb2
     Mend:
