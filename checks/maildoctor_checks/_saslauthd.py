@@ -23,6 +23,7 @@ from maildoctor.sasl.method import method
 from maildoctor.sasl.saslauthd import DEFAULTS, Instance, main_instance
 from maildoctor.sasl.saslauthd_daemon import at_boot, daemons
 from maildoctor.sasl.saslauthd_unit import NAME, unit
+from maildoctor.source import Sourced
 
 CONSEQUENCES = (
     "saslauthd-not-running",
@@ -37,6 +38,12 @@ PIDFile={directory}/saslauthd.pid
 ExecStartPre=/usr/bin/install -d {parent}
 ExecStartPre=/usr/bin/install -d -o root -g sasl -m 0710 {directory}
 """
+
+EXEC_START = """\
+ExecStart=
+ExecStart=/usr/sbin/saslauthd -a $MECHANISMS $MECH_OPTIONS $OPTIONS -n $THREADS
+"""
+"""As Debian's unit has it, where another drop-in put fixed options in its place."""
 
 
 def impact(host: Host, service: Service) -> Impact:
@@ -67,18 +74,21 @@ def listen_in(host: Host, directory: str) -> list[Action]:
 def unit_for(host: Host, directory: str) -> list[Action]:
     """Give the drop-in that Debian 13's unit needs for a directory other than its own."""
     found = unit(host)
-    if found is None or found.pidfile.value == f"{directory}/saslauthd.pid":
+    if found is None:
+        return []
+    fixed = "$OPTIONS" not in found.command
+    if found.pidfile.value == f"{directory}/saslauthd.pid" and not fixed:
         return []
     content = DROP_IN.format(directory=directory, parent=directory.rpartition("/")[0])
-    return [
-        UnitDropIn(NAME, content, drop_in_name(found.pidfile.source.path if found.pidfile.source else None))
-    ]
+    name = drop_in_name(found.pidfile, found.last("ExecStart"))
+    return [UnitDropIn(NAME, content + (EXEC_START if fixed else ""), name)]
 
 
-def drop_in_name(path: str | None) -> str:
-    """Give a file name that outranks the drop-in at ``path``, which sets the same."""
-    name = (path or "").rpartition("/")[2] if ".d/" in (path or "") else ""
-    return f"z-{name}" if name > "maildoctor.conf" else "maildoctor.conf"
+def drop_in_name(*settings: Sourced[str]) -> str:
+    """Give a file name that outranks the drop-ins in which these settings stand."""
+    paths = [each.source.path for each in settings if each.source and ".d/" in each.source.path]
+    last = max((path.rpartition("/")[2] for path in paths), default="")
+    return f"z-{last}" if last > "maildoctor.conf" else "maildoctor.conf"
 
 
 def with_directory(instance: Instance | None, directory: str) -> str:

@@ -173,6 +173,6 @@ def _own_directory(host: Host, path: str) -> list[Action]:
     if started is None:
         return [StatOverride(path, "root", "sasl", 0o710)]
     if path in started.runtime_directories:
-        name = drop_in_name(source.path if (source := started.last("RuntimeDirectoryMode").source) else None)
+        name = drop_in_name(started.last("RuntimeDirectoryMode"))
         return [UnitDropIn(NAME, "[Service]\nRuntimeDirectoryMode=0755\n", name), RestartUnit("saslauthd")]
     return [ChangeOwner(path, "root", "sasl", 0o710)]

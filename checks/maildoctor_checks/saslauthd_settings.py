@@ -369,7 +369,9 @@ def saslauthd_instance_ignored(host: Host, service: Service) -> Iterator[Finding
     others = [path for path in instance_files(host) if path != DEFAULTS]
     if not _applies(host, service) or unit(host) is None or reach(host, service).fault is Fault.NONE:
         return
-    wanted = real(host, reach(host, service).path.value, reach(host, service).root)
+    wanted, main = real(host, reach(host, service).path.value, reach(host, service).root), main_instance(host)
+    if main is not None and real(host, main.arguments.socket) == wanted:
+        return
     for path in others:
         options = read_as_shell(host.text(path), path).get("OPTIONS")
         match = re.search(r"-m\s*(\S+)", options.value)
@@ -424,6 +426,6 @@ def saslauthd_defaults_unread_variable(host: Host, service: Service) -> Iterator
             severity=Severity.INFO,
             expected="OPTIONS",
             found=name,
-            evidence=(Evidence.at(value.source, f"{name}={value.value}"),),
+            evidence=(Evidence.at(value.source, f"{name}=..."),),
             proof=f"grep -n ^{name}= {DEFAULTS}",
         )

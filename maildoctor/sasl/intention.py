@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from maildoctor.fact import fact
 from maildoctor.finding import Evidence
-from maildoctor.host import CannotLook, Host
+from maildoctor.host import Host
 from maildoctor.postfix.service import Service
 from maildoctor.sasl import sasldb
 from maildoctor.sasl.method import method
@@ -73,13 +73,13 @@ def traces_of_saslauthd(host: Host, service: Service) -> Iterator[Evidence]:
 
 
 def traces_of_sasldb(host: Host, service: Service) -> Iterator[Evidence]:
-    """Yield what shows that somebody set sasldb2 up: users in any copy, or a file in the chroot."""
+    """Yield what shows that somebody set sasldb2 up: users in any copy, or a file in the chroot.
+
+    Raises Refused: without root, what it holds is not known.
+    """
     seen = set()
     for find in (sasldb.inside, sasldb.outside):
-        try:
-            database = find(host, service)
-        except CannotLook:
-            continue
+        database = find(host, service)
         if database and database.accounts and database.path not in seen:
             seen.add(database.path)
             yield Evidence(database.path, f"{len(database.accounts)} users")
