@@ -7,7 +7,7 @@ prints (see ``maildoctor.page``). Checks come from packages that register under 
 
 import importlib
 import inspect
-import pkgutil
+import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -101,9 +101,16 @@ def all_checks() -> list[Check]:
     """
     for name in packages(ENTRY_POINTS):
         package = _import(name)
-        for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
-            _import(f"{name}.{module.name}")
+        for module in sorted(_modules(getattr(package, "__path__", ()))):
+            _import(f"{name}.{module}")
     return sorted(_registry.values(), key=lambda each: (each.stage.order, each.code))
+
+
+def _modules(directories: Iterable[str]) -> Iterator[str]:
+    for directory in filter(os.path.isdir, directories):
+        for name in os.listdir(directory):
+            if name.endswith(".py") and name != "__init__.py":
+                yield name.removesuffix(".py")
 
 
 def _import(name: str) -> ModuleType | None:

@@ -1,6 +1,8 @@
 """The commands and their options, nothing else."""
 
+import os
 import sys
+import traceback
 from collections.abc import Callable
 from enum import StrEnum
 from typing import List, NoReturn, Optional
@@ -68,6 +70,16 @@ def finish(command: Callable[[], ExitStatus]) -> NoReturn:
         status = ExitStatus.USAGE
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the report has seen enough; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = ExitStatus.FOUND
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(place.filename)}:{place.lineno}"
+        message = f"a fault of maildoctor's own, please report it: {type(error).__name__}: {error} ({where})"
+        print(f"maildoctor: {visible(message)}", file=sys.stderr)
+        status = ExitStatus.UNJUDGED
     raise typer.Exit(int(status))
 
 

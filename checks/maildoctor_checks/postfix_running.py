@@ -12,7 +12,6 @@ from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.configuration import login_services, meant_for_logins, parameter
 from maildoctor.postfix.daemon import Master, master
-from maildoctor.postfix.last_words import last_words
 from maildoctor.remedy import EnableUnit, Remedy, RestartUnit
 from maildoctor_checks._directory import let_pass
 
@@ -39,6 +38,8 @@ def postfix_not_running(host: Host) -> Iterator[Finding]:
         Safe: it starts what is set up and enabled.
     See: master(8), postfix(1)
     """
+    from maildoctor.postfix.last_words import last_words
+
     found = master(host)
     if found.pid is not None:
         return

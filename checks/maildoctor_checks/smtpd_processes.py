@@ -13,7 +13,6 @@ from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, all_services
 from maildoctor.postfix.daemon import Smtpd, last_reload, listeners, listeners_now, smtpds, smtpds_now
-from maildoctor.postfix.last_words import last_words
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import ReloadUnit, Remedy, RestartUnit
 from maildoctor.sasl import sasldb
@@ -51,6 +50,8 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
         and master itself hangs.
     See: master(8), postconf(5) service_throttle_time
     """
+    from maildoctor.postfix.last_words import last_words
+
     jam = _jam(host, service)
     if jam is None:
         return
