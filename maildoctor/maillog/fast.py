@@ -117,11 +117,13 @@ class FastLane:
         hits += [(place, _REFUSED, None) for place in refused(_REFUSED)]
         for anchor in _PLAIN_ANCHORS:
             hits += [(place, b"", None) for place in found(anchor)]
+        awaited = bool(self._reader.awaited)
         for gate, anchors in _GATES:
             if block.find(gate) >= 0:
-                for anchor in anchors:
-                    hits += [(place, b"", None) for place in found(anchor)]
-        if self._reader.awaited or any(block.find(denial) >= 0 for denial in _DENIALS[:3]):
+                more = [(place, b"", None) for anchor in anchors for place in found(anchor)]
+                awaited |= bool(more) and anchors is _DENIALS
+                hits += more
+        if awaited:
             hits += [(place, _GONE, None) for place in block.frequent_places(_GONE)]
         return hits
 

@@ -25,7 +25,7 @@ from maildoctor.maillog.sources import Source
 from maildoctor.maillog.stamps import Calendar
 from maildoctor.maillog.wanted import Wanted
 
-BLOCK = 1024 * 1024
+BLOCK = 512 * 1024
 SMALL = 1024 * 1024
 """Up to so many bytes every line is looked at, pasted fragments without a program's name as well."""
 WORTH_TWO = 48 * 1024 * 1024
