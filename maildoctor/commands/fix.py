@@ -9,14 +9,14 @@ import sys
 from dataclasses import dataclass, field
 
 from maildoctor.check import all_checks
-from maildoctor.commands import ExitStatus, WrongUsage
+from maildoctor.commands import ExitStatus, WrongUsage, asking
 from maildoctor.commands.check import CheckOptions, exit_status, system_of
+from maildoctor.commands.made_up_login import listen
 from maildoctor.commands.output import report_stream
 from maildoctor.diagnosis import Diagnosis, UnknownName, diagnose
-from maildoctor.finding import Finding, Stage
-from maildoctor.host import CannotLook, LiveHost
+from maildoctor.finding import Finding
+from maildoctor.host import LiveHost
 from maildoctor.mending import (
-    Heard,
     Mending,
     Outcome,
     Proposal,
@@ -36,7 +36,6 @@ from maildoctor.report.ink import Line, write
 
 ROUNDS = 5
 """A repair may uncover what it hid; no host has hidden more behind one another."""
-WITNESS_SECONDS = 12.0
 WANTED = "login-service-wanted"
 
 
@@ -73,7 +72,7 @@ def run(options: FixOptions) -> ExitStatus:
         raise WrongUsage("--fix needs root; `--fix --dry-run` shows what it would do")
     from maildoctor.remedy.lock import locked
 
-    site = Site(system_of(LiveHost()), password=_password)
+    site = Site(system_of(LiveHost()), password=asking.password)
     fix = _Fix(options, site)
     for number in (signal.SIGTERM, signal.SIGHUP):
         # A closed terminal is no reason to leave a host half repaired.
@@ -98,7 +97,7 @@ class _Fix:
         if options.check.auth:
             # Saying who verifies passwords, where nobody can log in yet, is the choice to open a service.
             self.accepted.setdefault(WANTED, None)
-        self.asking = not options.yes and not options.check.as_json and sys.stdin.isatty()
+        self.asking = not options.yes and not options.check.as_json and asking.is_possible()
         self.declined: set[tuple[str, str]] = set()
 
     def dry_run(self) -> ExitStatus:
@@ -157,7 +156,7 @@ class _Fix:
         steps = preview(self.site, mending.steps(proposals))
         self._show(plan_text.plan(proposals, steps))
         if self.asking:
-            agreed = _ask_which(proposals)
+            agreed = asking.which_repairs(proposals)
             self.declined |= {(e.code, e.finding.subject) for e in proposals if e not in agreed}
             if agreed != proposals:
                 proposals, steps = agreed, preview(self.site, mending.steps(agreed))
@@ -182,20 +181,7 @@ class _Fix:
         return diagnose(host, skip=self.options.check.skip, service=self.options.check.service)
 
     def _listen(self) -> Witnesses:
-        """Let a made-up user try to log in on each service."""
-        from maildoctor.probe import Testimony, witness
-        from maildoctor.probe.own import own_targets
-
-        try:
-            targets = own_targets(LiveHost(), self.options.check.service)
-        except CannotLook:
-            return {}
-        heard: dict[str, Heard] = {}
-        for target in targets:
-            said = witness(target, WITNESS_SECONDS)
-            silent = said.testimony is Testimony.BROKEN and said.stage is Stage.LISTENING
-            heard[target.service] = Heard(str(said.testimony), silent, said.summary)
-        return heard
+        return listen(self.options.check.service)
 
     def _propose(self, diagnosis: Diagnosis) -> tuple[list[Proposal], list[Finding]]:
         taken, left = propose(diagnosis, self.accepted, self.options.check.only)
@@ -215,12 +201,8 @@ class _Fix:
     def _ask_choices(self, diagnosis: Diagnosis) -> None:
         for finding in self._choices(diagnosis):
             self._show(plan_text.choice(finding, self.site.system))
-            names = [option.name for option in finding.remedy.options]
-            answer = _ask(f"Which one (1-{len(names)}, or n for none)? ")
-            if answer.isdigit() and 1 <= int(answer) <= len(names):
-                self.accepted[finding.code] = names[int(answer) - 1]
-            elif answer in names:
-                self.accepted[finding.code] = answer
+            if name := asking.which_option([option.name for option in finding.remedy.options]):
+                self.accepted[finding.code] = name
             else:
                 self.declined.add((finding.code, finding.subject))
 
@@ -231,7 +213,7 @@ class _Fix:
         assert course.interrupted
         course.status = "interrupted"
         self._show(plan_text.interrupted(course.interrupted))
-        agreed = self.options.yes or (self.asking and _ask("Take it back now (y/n)? ") in ("y", "yes"))
+        agreed = self.options.yes or (self.asking and asking.agrees("Take it back now"))
         if not agreed:
             return False
         try:
@@ -250,7 +232,7 @@ class _Fix:
             print(f"maildoctor: {text}", file=sys.stderr, flush=True)
 
     def _show(self, lines: list[Line]) -> None:
-        if not self.options.check.as_json and not self.options.check.quiet:
+        if self.asking or not (self.options.check.as_json or self.options.check.quiet):
             write(lines, self.options.check.colour)
             sys.stdout.flush()
 
@@ -296,31 +278,3 @@ def _accepted(words: tuple[str, ...]) -> dict[str, str | None]:
         code, equals, option = word.partition("=")
         accepted[code] = option if equals else None
     return accepted
-
-
-def _ask(question: str) -> str:
-    try:
-        return input(question).strip().lower()
-    except EOFError:
-        return ""
-
-
-def _ask_which(proposals: list[Proposal]) -> list[Proposal]:
-    answer = _ask("Do all of this (a), ask for each (e), or nothing (n)? ")
-    if answer in ("a", "all", "y", "yes"):
-        return proposals
-    if answer in ("e", "each"):
-        return [each for each in proposals if _ask(f"Repair {each.code} (y/n)? ") in ("y", "yes")]
-    return []
-
-
-def _password(account: str) -> str:
-    """Ask for a password at the terminal, or take the next line of stdin; never from the command line."""
-    if sys.stdin.isatty():
-        import getpass
-
-        return getpass.getpass(f"Password for {account}: ")
-    password = sys.stdin.readline().rstrip("\r\n")
-    if not password:
-        raise RepairFailed(f"{account}: no password on stdin")
-    return password

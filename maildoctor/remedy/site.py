@@ -54,12 +54,16 @@ class Site:
         self.lock = lock
         self.pending: dict[str, bytes] = {}
         self._password = password
+        self._passwords: dict[str, str] = {}
 
     def password(self, account: str) -> str:
         """Give the password for ``account``. Raises RepairFailed where nobody can be asked."""
         if self._password is None:
             raise RepairFailed(f"{account}: no password was given")
-        return self._password(account)
+        # A repair that is done again, without what did not help, must not ask again.
+        if account not in self._passwords:
+            self._passwords[account] = self._password(account)
+        return self._passwords[account]
 
     def real(self, path: str, *, follow: bool = True) -> str:
         """Give the link-free path; a last component that is a link stays unless ``follow``.
