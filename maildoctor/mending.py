@@ -14,8 +14,8 @@ from maildoctor.diagnosis import Diagnosis
 from maildoctor.finding import Finding
 from maildoctor.remedy import Action, Option, ReloadUnit, RestartUnit, Safety
 from maildoctor.remedy.engine import Repair
-from maildoctor.remedy.journal import Status
 from maildoctor.remedy.plan import Step, arrange, contradictions
+from maildoctor.remedy.record import Status
 from maildoctor.remedy.site import Site
 from maildoctor.remedy.trouble import RepairFailed, StepFailed
 

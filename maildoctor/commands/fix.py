@@ -26,9 +26,10 @@ from maildoctor.mending import (
     steps_of,
 )
 from maildoctor.remedy import Safety
-from maildoctor.remedy.journal import Record, Status, records
+from maildoctor.remedy.journal import records
 from maildoctor.remedy.plan import Step
 from maildoctor.remedy.preview import PreviewedStep, preview
+from maildoctor.remedy.record import Record, Status
 from maildoctor.remedy.site import Site
 from maildoctor.remedy.trouble import ChangedSince, RepairFailed
 from maildoctor.report import plan_text

@@ -29,8 +29,9 @@ def warn_of_interruption() -> None:
     """Say on stderr that a repair was killed, if this process may know; nothing is opened for writing."""
     if not os.access("/var/lib/maildoctor/runs", os.R_OK | os.X_OK):
         return
-    from maildoctor.remedy.journal import Status, records
+    from maildoctor.remedy.journal import records
     from maildoctor.remedy.lock import holder
+    from maildoctor.remedy.record import Status
     from maildoctor.remedy.site import Site
 
     site = Site()

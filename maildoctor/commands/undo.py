@@ -5,7 +5,8 @@ import sys
 
 from maildoctor.commands import ExitStatus, WrongUsage
 from maildoctor.remedy.engine import undo
-from maildoctor.remedy.journal import Record, Status, records
+from maildoctor.remedy.journal import records
+from maildoctor.remedy.record import Record, Status
 from maildoctor.remedy.site import Site
 from maildoctor.remedy.system import System
 from maildoctor.remedy.trouble import ChangedSince, RepairFailed

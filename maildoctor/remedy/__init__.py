@@ -2,15 +2,8 @@
 
 from maildoctor.remedy.account_action import AddUserToGroup, SetSaslPassword, StatOverride
 from maildoctor.remedy.action import Action
-from maildoctor.remedy.file_action import (
-    ChangeOwner,
-    HardLink,
-    MakeDirectory,
-    MoveFile,
-    SetLine,
-    SymbolicLink,
-    WriteFile,
-)
+from maildoctor.remedy.file_action import SetLine, WriteFile
+from maildoctor.remedy.path_action import ChangeOwner, HardLink, MakeDirectory, MoveFile, SymbolicLink
 from maildoctor.remedy.postfix_action import (
     AddService,
     RemoveParameter,

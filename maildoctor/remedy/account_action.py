@@ -56,7 +56,7 @@ class StatOverride(Action):
 
     def described(self, site: "Site") -> tuple[str, ...]:
         """Say what the path was like."""
-        from maildoctor.remedy.file_action import ChangeOwner
+        from maildoctor.remedy.path_action import ChangeOwner
 
         return ChangeOwner(self.path, self.owner, self.group, self.mode).described(site)
 

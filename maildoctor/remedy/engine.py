@@ -7,9 +7,10 @@ from dataclasses import replace
 from maildoctor.remedy.action import Edit
 from maildoctor.remedy.difference import between
 from maildoctor.remedy.filled import Copies, Runtime
-from maildoctor.remedy.journal import Journal, Record, Status
+from maildoctor.remedy.journal import Journal
 from maildoctor.remedy.path_state import PathState, capture
 from maildoctor.remedy.plan import Step
+from maildoctor.remedy.record import Record, Status
 from maildoctor.remedy.restoring import keep
 from maildoctor.remedy.service_state import Packages, Unit
 from maildoctor.remedy.site import Site

@@ -10,13 +10,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterator
 from typing import Any
 
 from maildoctor.remedy import filled, line_file, service_state
-from maildoctor.remedy.path_state import PathState
+from maildoctor.remedy.record import Reader, Record, Status
 from maildoctor.remedy.restoring import forget_kept
 from maildoctor.remedy.site import Site
 from maildoctor.remedy.thing import Snapshot, Thing
@@ -28,61 +26,6 @@ STATE = "/var/lib/maildoctor"
 RUNS = f"{STATE}/runs"
 RUNS_KEPT = 100
 NAME = re.compile(r"\d{8}-\d{6}(-\d+)?")
-
-
-class Status(StrEnum):
-    """How a run stands."""
-
-    DONE = "done"
-    INTERRUPTED = "interrupted"
-    """It neither ended nor was taken back: killed, or the power went."""
-    TAKEN_BACK = "taken back"
-    """By itself, since it failed or did not help."""
-    UNDONE = "undone"
-    """By the admin."""
-    DAMAGED = "damaged"
-    """Its journal cannot be read."""
-
-
-@dataclass(slots=True)
-class Record:
-    """One run, as its journal tells."""
-
-    id: str
-    time: float = 0.0
-    causes: list[dict[str, str]] = field(default_factory=list)
-    """Findings that were to be mended, or at the end those that were: each with ``code`` and ``summary``."""
-    commands: list[str] = field(default_factory=list)
-    """Of the actions that were begun, in order."""
-    before: dict[Thing, Snapshot] = field(default_factory=dict)
-    after: dict[Thing, Snapshot] = field(default_factory=dict)
-    begun: set[Thing] = field(default_factory=set)
-    """What the actions that were begun touch; only this needs to be brought back."""
-    planned: dict[str, PathState] = field(default_factory=dict)
-    """What the action that was begun last would make of its files."""
-    doing: frozenset[Thing] = frozenset()
-    """What the action that was begun last, and did not end, touches."""
-    status: Status = Status.INTERRUPTED
-    trouble: str = ""
-    """Why the journal cannot be read."""
-    undoing: bool = False
-    """Whether bringing back was begun and did not end."""
-
-    def begin(self, touched: Iterable[Thing], planned: dict[str, PathState]) -> None:
-        """Take down that an action begins."""
-        self.doing, self.planned = frozenset(touched), planned
-        self.begun |= self.doing
-
-    def finish(self, left: Mapping[Thing, Snapshot]) -> None:
-        """Take down that it ended, and what it ``left``."""
-        self.after |= left
-        self.doing, self.planned = frozenset(), {}
-
-    def reset(self) -> None:
-        """Take down that all is brought back."""
-        self.after, self.doing, self.planned, self.undoing = {}, frozenset(), {}, False
-        self.begun.clear()
-        self.commands.clear()
 
 
 class Journal:
@@ -145,7 +88,7 @@ class Journal:
             events = list(self._events())
             ends = [event["status"] for event in events if event["event"] == "end"]
             gone = bool(ends) and ends[-1] in (Status.UNDONE, Status.TAKEN_BACK)
-            reader = _Reader(record, self if whole and not gone else None)
+            reader = Reader(record, self if whole and not gone else None)
             for event in events:
                 reader.take(event)
         except (OSError, KeyError, TypeError, ValueError, RepairFailed) as error:
@@ -165,45 +108,6 @@ class Journal:
             for line in stream:
                 with contextlib.suppress(ValueError):
                     yield json.loads(line)
-
-
-class _Reader:
-    """Turns events into a record, one after another."""
-
-    def __init__(self, record: Record, journal: Journal | None) -> None:
-        self.record = record
-        self.journal = journal
-
-    def take(self, event: dict[str, Any]) -> None:
-        record = self.record
-        match event["event"]:
-            case "begin":
-                record.time = event["time"]
-            case "causes":
-                record.causes += event["causes"]
-            case "before":
-                record.before = record.before | {
-                    thing: seen for thing, seen in self._things(event).items() if thing not in record.before
-                }
-            case "doing":
-                record.commands.append(event["command"])
-                things = self._things(event)
-                record.begin(things, {p: s for each in things.values() for p, s in each.paths.items()})
-            case "did":
-                record.finish(self._things(event))
-            case "taken-back":
-                record.reset()
-            case "undo":
-                record.status, record.undoing = Status.INTERRUPTED, True
-            case "end":
-                record.status = Status(event["status"])
-                mended = event.get("mended", [])
-                record.causes = [each for each in record.causes if not mended or each["code"] in mended]
-
-    def _things(self, event: dict[str, Any]) -> dict[Thing, Snapshot]:
-        if self.journal is None:
-            return {}
-        return {Thing.revive(thing): Snapshot.revive(seen, self.journal) for thing, seen in event["things"]}
 
 
 def make_state_directory(site: Site) -> None:

@@ -11,7 +11,7 @@ from maildoctor.remedy.difference import masked
 if TYPE_CHECKING:
     from maildoctor.commands.fix import Course
     from maildoctor.mending import Proposal
-    from maildoctor.remedy.journal import Record
+    from maildoctor.remedy.record import Record
 
 SCHEMA_VERSION = 1
 

@@ -13,8 +13,8 @@ from maildoctor.report.ink import Line
 if TYPE_CHECKING:
     from maildoctor.commands.fix import Course
     from maildoctor.mending import Proposal
-    from maildoctor.remedy.journal import Record
     from maildoctor.remedy.preview import PreviewedStep
+    from maildoctor.remedy.record import Record
 
 DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 

@@ -28,9 +28,10 @@ from maildoctor.remedy import (
     UnitDropIn,
 )
 from maildoctor.remedy.engine import Repair, undo
-from maildoctor.remedy.journal import Status, records
+from maildoctor.remedy.journal import records
 from maildoctor.remedy.lock import locked
 from maildoctor.remedy.plan import arrange
+from maildoctor.remedy.record import Status
 from maildoctor.remedy.site import Site
 from maildoctor.remedy.trouble import RepairFailed
 

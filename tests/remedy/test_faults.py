@@ -10,8 +10,8 @@ import pytest
 
 from maildoctor.remedy import ChangeOwner, HardLink, MakeDirectory, MoveFile, SetLine, SymbolicLink, WriteFile
 from maildoctor.remedy.engine import Repair
-from maildoctor.remedy.journal import Status
 from maildoctor.remedy.plan import arrange
+from maildoctor.remedy.record import Status
 from maildoctor.remedy.trouble import RepairFailed
 
 from .conftest import FakeSite, inventory

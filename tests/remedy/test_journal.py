@@ -10,9 +10,10 @@ import pytest
 
 from maildoctor.remedy import SetLine
 from maildoctor.remedy.engine import Repair, undo
-from maildoctor.remedy.journal import RUNS_KEPT, Journal, Status, records
+from maildoctor.remedy.journal import RUNS_KEPT, Journal, records
 from maildoctor.remedy.lock import holder, locked
 from maildoctor.remedy.plan import arrange
+from maildoctor.remedy.record import Status
 from maildoctor.remedy.thing import Thing
 from maildoctor.remedy.trouble import RepairFailed, RepairInProgress
 

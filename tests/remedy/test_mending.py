@@ -18,7 +18,8 @@ from maildoctor.remedy import (
     RestartUnit,
     SetLine,
 )
-from maildoctor.remedy.journal import Status, records
+from maildoctor.remedy.journal import records
+from maildoctor.remedy.record import Status
 from maildoctor.remedy.trouble import RepairFailed
 
 from .conftest import FakeSite, inventory

@@ -23,8 +23,9 @@ from maildoctor.remedy import (
     WriteFile,
 )
 from maildoctor.remedy.engine import Repair, undo
-from maildoctor.remedy.journal import Status, records
+from maildoctor.remedy.journal import records
 from maildoctor.remedy.plan import arrange
+from maildoctor.remedy.record import Status
 from maildoctor.remedy.trouble import ChangedSince, RepairFailed
 
 from .conftest import FakeSite, inventory
