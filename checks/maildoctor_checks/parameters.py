@@ -31,7 +31,7 @@ def parameter_value_invalid(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -P submission/inet/smtpd_sasl_auth_enable=true
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -P submission/inet/smtpd_sasl_auth_enable=yes
         systemctl restart postfix
@@ -73,7 +73,7 @@ def parameter_misspelt(host: Host, service: Service) -> Iterator[Finding]:
     Break:
         postconf -PX submission/inet/smtpd_sasl_auth_enable
         postconf -P submission/inet/smtpd_sasl_auth_enabled=yes
-        postfix reload
+        systemctl restart postfix
     Mend:
         postconf -PX submission/inet/smtpd_sasl_auth_enabled
         postconf -P submission/inet/smtpd_sasl_auth_enable=yes

@@ -90,7 +90,7 @@ def service_option_broken(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         sed -i 's/-o smtpd_sasl_auth_enable=yes/-o smtpd_sasl_auth_enable = yes/' /etc/postfix/master.cf
-        postfix reload
+        systemctl restart postfix
     Mend:
         sed -i 's/-o smtpd_sasl_auth_enable = yes/-o smtpd_sasl_auth_enable=yes/' /etc/postfix/master.cf
         systemctl restart postfix

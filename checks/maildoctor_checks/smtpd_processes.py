@@ -39,7 +39,7 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         chmod 0 /usr/lib/postfix/sbin/smtpd
-        postfix reload
+        systemctl restart postfix
         python3 -c 'import socket; socket.create_connection(("127.0.0.1", 587))'
         sleep 2
     Mend:
