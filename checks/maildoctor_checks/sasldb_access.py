@@ -169,9 +169,9 @@ def sasldb_writable_by_smtpd(host: Host, service: Service) -> Iterator[Finding]:
         Debian makes the file 0660 for group sasl, and postfix is in that group.
     Start: sasldb-chroot
     Break:
-        chmod 0660 /etc/sasldb2
+        chmod 0660 /var/spool/postfix/etc/sasldb2
     Mend:
-        chmod 0640 /etc/sasldb2
+        chmod 0640 /var/spool/postfix/etc/sasldb2
     Safety:
         A choice: other programs of that group may need to write to it.
     See: saslpasswd2(8)
