@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from maildoctor.check import check
-from maildoctor.finding import Evidence, Finding, Stage
+from maildoctor.finding import Evidence, Finding, Impact, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import (
@@ -228,6 +228,7 @@ def smtpd_conf_missing(host: Host, service: Service) -> Iterator[Finding]:
         return
     yield Finding(
         summary="No smtpd.conf tells smtpd to ask saslauthd, so it asks sasldb2",
+        impact=Impact.ALL_LOGINS if purpose.verifier else Impact.SOME_LOGINS,
         subject=_place(host, service),
         expected=f"{_place(host, service)} with pwcheck_method: saslauthd",
         found="no such file",
