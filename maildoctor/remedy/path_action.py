@@ -181,6 +181,7 @@ class ChangeOwner(Action):
 
         from maildoctor.remedy.path_state import capture
         from maildoctor.remedy.trouble import RepairFailed
+        from maildoctor.remedy.writing import change_access
 
         path = site.real(self.path)
         present = capture(site, path, content=False)
