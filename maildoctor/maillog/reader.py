@@ -180,7 +180,7 @@ class Reader:
         elif program in VERIFIERS:
             self._verifier(raw, line)
         elif line.tag.startswith(b"postfix"):
-            self._text(raw, line, "postfix")
+            self._text(raw, line, "postfix program" if b"/" not in line.tag else "postfix")
         elif not line.tag:
             self._fragment(raw, line)
         else:
