@@ -15,8 +15,7 @@ import socket
 import stat
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from maildoctor.debian.accounts import Account
 from maildoctor.debian.accounts import account as account_named
@@ -30,8 +29,7 @@ PROOF_SECONDS = 2.0
 ACL_USER, ACL_GROUP_OBJ, ACL_GROUP, ACL_MASK = 0x02, 0x04, 0x08, 0x10
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """What came of it."""
 
     granted: bool

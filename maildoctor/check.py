@@ -10,9 +10,10 @@ import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from types import ModuleType
+from typing import NamedTuple
 
 from maildoctor.entry_points import packages
 from maildoctor.finding import Finding, Stage
@@ -34,8 +35,7 @@ class Status(StrEnum):
     CRASHED = "crashed"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A registered check."""
 
     code: str
@@ -53,8 +53,7 @@ class Check:
         return inspect.getdoc(self.function) or ""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What one check said of the host or of one service; ``reason`` says why it was skipped or crashed."""
 
     check: Check

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.check import Result, Status
 from maildoctor.finding import Severity, Stage
@@ -25,8 +25,7 @@ class State(enum.StrEnum):
     """This service offers no AUTH, and nothing says that it should."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoginPath:
+class LoginPath(NamedTuple):
     """One service's row of stages; ``by_reading`` says that no running host stood behind it."""
 
     service: Service

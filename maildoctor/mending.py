@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from maildoctor.diagnosis import Diagnosis
 from maildoctor.finding import Finding
@@ -23,8 +24,7 @@ SETTLING_SECONDS = 12.0
 """How long a daemon may take until what depends on it looks well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """What a login with a made-up user shows on one service."""
 
     testimony: str
@@ -38,8 +38,7 @@ Witnesses = Mapping[str, Heard]
 """By the services' names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """A root cause, and the one of its remedy's options that is to be taken."""
 
     finding: Finding

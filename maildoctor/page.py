@@ -5,14 +5,14 @@ colon: ``What:``, ``Why:``, ``Start:`` (the working arrangement that the example
 ``Mend:`` (shell lines; ``Break on 13:`` holds for that Debian release instead), ``Safety:``, ``See:``.
 """
 
-import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-HEADING = re.compile(r"^(What|Why|Start|Break|Mend|Safety|See)(?: on (\d+))?:[ \t]*(.*)$")
+from maildoctor.pattern import pattern
+
+HEADING = pattern(r"^(What|Why|Start|Break|Mend|Safety|See)(?: on (\d+))?:[ \t]*(.*)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A check's page; ``sections`` maps a heading such as ``Break`` or ``Break on 13`` to its text."""
 
     title: str

@@ -3,14 +3,12 @@
 A check never types its evidence again: it hands on the ``Source`` that came with the value.
 """
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A place on the host: a file (with a line number from 1), or a command that was run."""
 
     path: str
@@ -21,8 +19,7 @@ class Source:
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Sourced(Generic[T]):
+class Sourced(NamedTuple, Generic[T]):
     """A value and the place it was read from; ``source`` is None for a built-in default."""
 
     value: T

@@ -1,7 +1,7 @@
 """Offered: AUTH is switched on, and clients do not see it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.check import check
 from maildoctor.finding import Finding, Impact, Severity, Stage
@@ -102,8 +102,7 @@ def auth_hidden_by_discard_keywords(host: Host, service: Service) -> Iterator[Fi
             yield _hidden_keyword(host, service, discarded, needed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Discarded:
+class _Discarded(NamedTuple):
     """Keywords that some clients, or with ``client`` empty all the others, do not see."""
 
     parameter: str

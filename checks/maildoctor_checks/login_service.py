@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
+from maildoctor.pattern import pattern
 from maildoctor.postfix.configuration import (
     KNOWN_PORTS,
     MASTER_CF,
@@ -35,7 +36,7 @@ from maildoctor.source import Source, Sourced
 SUBMISSION = "submission/inet"
 ENABLE = "smtpd_sasl_auth_enable"
 NAME = "smtps?|submissions?|ssmtp|465|587"
-COMMENTED = re.compile(rf"#\s*((?:\S+:)?(?:{NAME}))\s+inet(?:\s+\S+){{5}}\s+smtpd\b")
+COMMENTED = pattern(rf"#\s*((?:\S+:)?(?:{NAME}))\s+inet(?:\s+\S+){{5}}\s+smtpd\b")
 STARTS = ("postfix-not-running", "service-not-listening", "postconf-unusable")
 
 

@@ -1,7 +1,6 @@
 """Permitted: may a client who logged in relay, and may nobody else?"""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from maildoctor.check import check
 from maildoctor.finding import Finding, Impact, Severity, Stage
@@ -67,7 +66,7 @@ def relay_refuses_logged_in_clients(host: Host, service: Service) -> Iterator[Fi
 
 def _refused(host: Host, service: Service, refusal: Refusal) -> Finding:
     listed = restriction_list(host, service, refusal.parameter)
-    permit = replace(refusal.restriction, name="permit_sasl_authenticated", argument="", warns_only=False)
+    permit = refusal.restriction._replace(name="permit_sasl_authenticated", argument="", warns_only=False)
     mended = render((*listed[: refusal.place], permit, *listed[refusal.place :]))
     return Finding(
         summary=f"{refusal.restriction} refuses clients who logged in: nothing before it lets them pass",

@@ -1,7 +1,6 @@
 """Permitted: restrictions that smtpd cannot run."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from maildoctor.check import check
 from maildoctor.finding import Finding, Stage
@@ -66,7 +65,7 @@ def _respelt(host: Host, service: Service, refusal: Refusal, meant: str | None) 
     bad = listed[refusal.place]
     if meant is None or bad.members or restrictions.is_access_check(meant):
         return Remedy.manual(f"Correct or remove {refusal.restriction} in {refusal.parameter}.")
-    listed[refusal.place] = replace(bad, name=meant, known=True)
+    listed[refusal.place] = bad._replace(name=meant, known=True)
     return Remedy.safe(assign(service, refusal.parameter, render(listed)), ReloadUnit("postfix"))
 
 

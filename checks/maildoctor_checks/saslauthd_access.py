@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from shlex import quote
 
 from maildoctor.access import may
@@ -97,7 +96,7 @@ def _membership_helps(host: Host, way: Reach, user: Account, refuses: Step) -> b
         return False
     if group_name(host, gid) not in groups(host):
         return False
-    member = replace(user, groups=user.groups | {gid})
+    member = user._replace(groups=user.groups | {gid})
     return may(host, way.path.value, "connect", way.root, member).errno != "EACCES"
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from maildoctor.access import Want, may
 from maildoctor.check import check
@@ -105,8 +105,7 @@ def smtpd_older_than_change(host: Host, service: Service) -> Iterator[Finding]:
     yield from _unread_master_cf(host, service, alive)
 
 
-@dataclass(frozen=True, slots=True)
-class _Jam:
+class _Jam(NamedTuple):
     waiting: int
     """Connections that nobody takes."""
     smtpds: int
@@ -144,7 +143,7 @@ def _without_groups(host: Host, service: Service, alive: list[Smtpd]) -> Iterato
         return
     oldest = lacking[0]
     names = ", ".join(sorted(group_name(host, gid) for gid in user.groups - oldest.groups))
-    old = replace(user, groups=oldest.groups)
+    old = user._replace(groups=oldest.groups)
     refused = [
         path
         for path, want in _ways(host, service)

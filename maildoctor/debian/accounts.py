@@ -4,14 +4,13 @@ Postfix's and SASL's accounts are system accounts and stand in these files; a di
 since it may hang just when the mail server is in trouble.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import Host
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """A user as the kernel sees one: ``groups`` are all group ids, the primary one included."""
 
     name: str

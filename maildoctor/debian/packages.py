@@ -1,24 +1,21 @@
 """dpkg's database: which packages are there, and in which state. Source: dpkg(1), dpkg-query(1)."""
 
-import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing
 from maildoctor.host.errors import Unreadable
+from maildoctor.pattern import pattern
 
 STATUS = "/var/lib/dpkg/status"
 STATUS_LIMIT = 128 * 1024 * 1024
 """Bytes: ten thousand packages take about 12 MiB."""
-_INSTALLED = re.compile(
-    rb"Package: (\S+)\nStatus: install ok installed\n(?:[^\n]+\n)*?Version: (\S+)(?:\n|\Z)"
-)
+_INSTALLED = pattern(rb"Package: (\S+)\nStatus: install ok installed\n(?:[^\n]+\n)*?Version: (\S+)(?:\n|\Z)")
 """As dpkg itself writes a paragraph, fields in this order."""
-_VERSION = re.compile(r"(?:\d+:)?(\d+(?:\.\d+)*)")
+_VERSION = pattern(r"(?:\d+:)?(\d+(?:\.\d+)*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """A package as dpkg knows it."""
 
     name: str

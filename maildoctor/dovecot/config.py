@@ -5,22 +5,22 @@ makes of it: ``doveconf`` knows that, but costs a process, and says nothing once
 """
 
 import fnmatch
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing
+from maildoctor.pattern import pattern
 from maildoctor.source import Source, Sourced
 
 DOVECOT_CONF = "/etc/dovecot/dovecot.conf"
 INCLUDE_DEPTH = 10
 FILE_LIMIT = 200
 """Files that one configuration may consist of before reading stops."""
-COMMENT = re.compile(r"(?:^|\s)#.*$")
-SECTION = re.compile(r"""(\w+)(?:\s+("[^"]*"|[^\s{]+))?\s*\{$""")
-SETTING = re.compile(r"([\w/%.@:*-]+)\s*=\s*(.*)$")
-VARIABLE = re.compile(r"\$(?:SET:)?(\w+)$")
+COMMENT = pattern(r"(?:^|\s)#.*$")
+SECTION = pattern(r"""(\w+)(?:\s+("[^"]*"|[^\s{]+))?\s*\{$""")
+SETTING = pattern(r"([\w/%.@:*-]+)\s*=\s*(.*)$")
+VARIABLE = pattern(r"\$(?:SET:)?(\w+)$")
 
 
 @dataclass(slots=True)

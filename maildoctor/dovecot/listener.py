@@ -1,6 +1,6 @@
 """The sockets at which Dovecot is told to listen, and which of them an smtpd can use."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.dovecot.config import Section, configuration, expanded
 from maildoctor.fact import fact
@@ -12,8 +12,7 @@ OTHER_PROTOCOLS = ("auth-userdb", "auth-master", "auth-login", "auth-worker", "l
 """Sockets of the auth service that speak something else than the client protocol; the kind is the name's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(NamedTuple):
     """``unix_listener PATH { ... }`` of a service; ``path`` is absolute."""
 
     service: str
@@ -29,8 +28,7 @@ class Listener:
         return self.service == "auth" and not self.path.endswith(OTHER_PROTOCOLS)
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """``inet_listener { port = N }`` of the auth service."""
 
     number: int

@@ -4,7 +4,7 @@ xsasl_dovecot_server.c: ``inet:host:port``, ``unix:path`` or a path. A relative 
 directory, an absolute one from inside the chroot.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, NeedsLiveHost
@@ -15,8 +15,7 @@ LISTENING = 0x10000
 """``__SO_ACCEPTCON`` in the flags of /proc/net/unix: proc(5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where smtpd connects: a ``path`` seen from inside ``root``, or else a TCP ``host`` and ``port``."""
 
     configured: str

@@ -9,8 +9,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from maildoctor.host.errors import LinkLoop, Missing, NotADirectory, NotRegular, Refused, TooLarge, Unreadable
 
@@ -32,8 +31,7 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One component of a path that was walked: its real place on the host, and what stands there."""
 
     path: str

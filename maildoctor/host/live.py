@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from maildoctor.host.base import Host
 from maildoctor.host.errors import CommandHung, CommandMissing
@@ -19,8 +19,7 @@ TOTAL_SECONDS = 9.0
 """All commands together may keep the admin waiting this long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What a command answered; ``status`` is its exit status."""
 
     status: int

@@ -1,12 +1,12 @@
 """Access tables as far as their source text tells: access(5), cidr_table(5), regexp_table(5)."""
 
 import contextlib
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import Host, Missing
+from maildoctor.pattern import pattern
 from maildoctor.postfix.restrictions import words
 
 INDEXED = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "dbm": ".pag", "sdbm": ".pag"}
@@ -27,11 +27,10 @@ PACKAGES = ("cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite"
 ANYTHING = frozenset({"0.0.0.0/0", "0/0", "/./", "/.*/", "/^/", "/.+/", "//", "/^.*$/", "/^.*/", "/.*$/"})
 """Keys of cidr and regexp tables that match everything."""
 
-_RULE = re.compile(r"(?P<key>/(?:\\.|[^/\\])*/[a-zA-Z]*|\S+)\s+(?P<action>\S.*)")
+_RULE = pattern(r"(?P<key>/(?:\\.|[^/\\])*/[a-zA-Z]*|\S+)\s+(?P<action>\S.*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One line of a table: an access(5) action for a key."""
 
     key: str
@@ -43,8 +42,7 @@ class Rule:
         return self.key in ANYTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table as main.cf names it: ``hash:/etc/postfix/access``."""
 
     kind: str

@@ -8,7 +8,7 @@ Rules: smtpd_check.c, SMTPD_ACCESS_README. Blocklists and checks of names (``rej
 import contextlib
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host
@@ -43,8 +43,7 @@ class Effect(enum.Enum):
     """smtpd cannot run it and answers 451 to everybody who gets there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """Who asks."""
 
     logged_in: bool
@@ -54,8 +53,7 @@ class Client:
     """The list is run at RCPT TO or later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A restriction of a list that refuses a client."""
 
     parameter: str
@@ -129,7 +127,7 @@ def _once_mended(host: Host, service: Service, restriction: Restriction, client:
     meant = None if restriction.known else restrictions.nearest(restriction.name)
     if meant is None:
         return Effect.PASSES_ON
-    return effect(host, service, replace(restriction, name=meant, known=True), client)
+    return effect(host, service, restriction._replace(name=meant, known=True), client)
 
 
 def effect(host: Host, service: Service, restriction: Restriction, client: Client) -> Effect:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from maildoctor.debian.release import packaged_postfix
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host
+from maildoctor.pattern import pattern
 from maildoctor.postfix.defaults import NEWEST
 from maildoctor.postfix.expansion import compatibility_level
 from maildoctor.postfix.master_cf import Entry
@@ -46,8 +47,8 @@ SUBMISSION_PORTS = (465, 587)
 """For message submission alone: RFC 6409, RFC 8314."""
 LOGIN_PORTS = (25, *SUBMISSION_PORTS)
 KNOWN_PORTS = {"smtp": 25, "mail": 25, "smtps": 465, "ssmtp": 465, "submissions": 465, "submission": 587}
-LOOPBACK = re.compile(r"127\.[\d.]+|localhost|::1|\[::1\]", re.IGNORECASE)
-ENABLING = re.compile(r"sasl_?auth\w*enabled?|enabled?_?sasl_?auth|smtp\w*_auth_enable", re.IGNORECASE)
+LOOPBACK = pattern(r"127\.[\d.]+|localhost|::1|\[::1\]", re.IGNORECASE)
+ENABLING = pattern(r"sasl_?auth\w*enabled?|enabled?_?sasl_?auth|smtp\w*_auth_enable", re.IGNORECASE)
 """The parameter that enables AUTH, spelt right or wrong."""
 OTHER_SIDES = ("smtp_", "lmtp_")
 """Parameters of Postfix as a client, which logs in to other servers."""

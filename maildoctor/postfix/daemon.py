@@ -7,8 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing, NeedsLiveHost, Refused
@@ -22,8 +21,7 @@ LISTEN = "0A"
 """TCP_LISTEN in /proc/net/tcp: Linux's net/tcp_states.h."""
 
 
-@dataclass(frozen=True, slots=True)
-class Master:
+class Master(NamedTuple):
     """What pid/master.pid leads to."""
 
     path: str
@@ -38,8 +36,7 @@ class Master:
     """When it started, in seconds of the epoch; a reload does not change that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(NamedTuple):
     """A listening TCP socket of this network namespace."""
 
     address: str
@@ -54,8 +51,7 @@ class Listener:
         return ipaddress.ip_address(self.address).is_loopback
 
 
-@dataclass(frozen=True, slots=True)
-class Smtpd:
+class Smtpd(NamedTuple):
     """A living smtpd process."""
 
     pid: int

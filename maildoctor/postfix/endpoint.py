@@ -3,7 +3,7 @@
 Forms: SMTPD_POLICY_README, MILTER_README; with braces since Postfix 3.0: ``{ inet:host:port, name=value }``.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.dovecot.socket import listened_on
 from maildoctor.host import Host, Missing
@@ -15,8 +15,7 @@ from maildoctor.postfix.service import Service
 LOCAL = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A server that smtpd connects to; ``settings`` are those written in braces beside it."""
 
     text: str

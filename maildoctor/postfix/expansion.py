@@ -1,7 +1,8 @@
 """Expansion of ``$name`` in parameter values, as postconf(5) describes it and mac_expand(3) does it."""
 
-import re
 from collections.abc import Callable
+
+from maildoctor.pattern import pattern
 
 Lookup = Callable[[str], str | None]
 """Give a parameter's unexpanded value; None where there is no such parameter."""
@@ -11,8 +12,8 @@ LENGTH_LIMIT = 256 * 1024
 """Characters: values that double at each step must not fill the memory."""
 STEP_LIMIT = 20_000
 
-_NAME = re.compile(r"[A-Za-z0-9_]+")
-_COMPARISON = re.compile(r"\s*(==|!=|<=|>=|<|>)(level)?\s*")
+_NAME = pattern(r"[A-Za-z0-9_]+")
+_COMPARISON = pattern(r"\s*(==|!=|<=|>=|<|>)(level)?\s*")
 _CLOSING = {"{": "}", "(": ")"}
 
 

@@ -7,10 +7,11 @@ costs more than the rest of a healthy host's check, so it is asked only where th
 import binascii
 import re
 
+from maildoctor.pattern import pattern
 from maildoctor.probe import der
 
-CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END ", re.DOTALL)
-KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(.*?)-----END ", re.DOTALL)
+CERTIFICATE = pattern(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END ", re.DOTALL)
+KEY = pattern(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(.*?)-----END ", re.DOTALL)
 PUBLIC_KEY = 0xA1
 """The tag of the public key in an elliptic private key."""
 

@@ -1,6 +1,6 @@
 """main.cf as text: parameters with their line numbers, and the lines that Postfix cannot use."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.postfix.logical_line import BLANKS, UTF16, is_utf16, logical_lines
 from maildoctor.source import Source, Sourced
@@ -8,8 +8,7 @@ from maildoctor.source import Source, Sourced
 BYTE_ORDER_MARK = "\ufeff"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A line that Postfix cannot use; ``text`` says why, in a few words."""
 
     source: Source
@@ -18,8 +17,7 @@ class Problem:
     """Whether Postfix refuses to work because of it; otherwise it ignores the line."""
 
 
-@dataclass(frozen=True, slots=True)
-class MainCf:
+class MainCf(NamedTuple):
     """main.cf as it stands; values are unexpanded and the last setting of a parameter counts."""
 
     parameters: dict[str, Sourced[str]]

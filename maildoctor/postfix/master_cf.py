@@ -3,9 +3,10 @@
 Source of the rules: master(5) and Postfix's master_ent.c.
 """
 
-import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from maildoctor.pattern import pattern
 from maildoctor.postfix.logical_line import BLANKS, UTF16, LogicalLine, is_utf16, logical_lines
 from maildoctor.postfix.main_cf import Problem
 from maildoctor.source import Source, Sourced
@@ -13,11 +14,11 @@ from maildoctor.source import Source, Sourced
 TYPES = ("inet", "unix", "unix-dgram", "fifo", "pass")
 FIELDS = ("service", "type", "private", "unpriv", "chroot", "wakeup", "maxproc", "command")
 _FORMS = {
-    "private": re.compile(r"[yn-]"),
-    "unpriv": re.compile(r"[yn-]"),
-    "chroot": re.compile(r"[yn-]"),
-    "wakeup": re.compile(r"-|\d+\??"),
-    "maxproc": re.compile(r"-|\d+"),
+    "private": pattern(r"[yn-]"),
+    "unpriv": pattern(r"[yn-]"),
+    "chroot": pattern(r"[yn-]"),
+    "wakeup": pattern(r"-|\d+\??"),
+    "maxproc": pattern(r"-|\d+"),
 }
 
 
@@ -45,8 +46,7 @@ class Entry:
         return f"{self.service}/{self.type}"
 
 
-@dataclass(frozen=True, slots=True)
-class MasterCf:
+class MasterCf(NamedTuple):
     """master.cf as it stands. ``problems`` stop master, ``option_problems`` only that service's process."""
 
     entries: tuple[Entry, ...]
@@ -57,8 +57,7 @@ class MasterCf:
     """Entries that a later one of the same name and type takes the place of."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     text: str
     line: int
 

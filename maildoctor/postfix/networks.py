@@ -1,11 +1,11 @@
 """Lists of networks, as in mynetworks and smtpd_sasl_exceptions_networks (postconf(5), "mynetworks")."""
 
-import re
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import Host, Missing
+from maildoctor.pattern import pattern
 from maildoctor.postfix.restrictions import words
 
 Network = IPv4Network | IPv6Network
@@ -24,11 +24,10 @@ WIDEST = {4: 16, 6: 32}
 DEPTH_LIMIT = 5
 
 # What Postfix takes for an IPv4 network: it then demands four numbers and no bits behind the prefix.
-_IPV4_NETWORK = re.compile(r"[0-9.]+/[0-9./]*")
+_IPV4_NETWORK = pattern(r"[0-9.]+/[0-9./]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Networks:
+class Networks(NamedTuple):
     """Networks of a list."""
 
     networks: tuple[Network, ...] = ()
@@ -41,7 +40,7 @@ class Networks:
     def everybody(self) -> bool:
         """Tell whether every IPv4 or every IPv6 client is in it."""
         return any(network.prefixlen <= 1 for network in self.networks) or any(
-            pattern.startswith("static:") for pattern in self.unknown
+            each.startswith("static:") for each in self.unknown
         )
 
     @property
@@ -75,15 +74,15 @@ def networks(host: Host, text: str) -> Networks:
     found: list[Network] = []
     unknown: list[str] = []
     malformed: list[str] = []
-    for pattern in _patterns(host, text, 0):
-        bare = pattern.replace("[", "").replace("]", "")
+    for each in _patterns(host, text, 0):
+        bare = each.replace("[", "").replace("]", "")
         try:
             found.append(ip_network(bare))
         except ValueError:
-            if pattern.startswith("/") or _IPV4_NETWORK.fullmatch(pattern):
-                malformed.append(pattern)
-            elif not pattern.startswith("!"):
-                unknown.append(pattern)
+            if each.startswith("/") or _IPV4_NETWORK.fullmatch(each):
+                malformed.append(each)
+            elif not each.startswith("!"):
+                unknown.append(each)
     return Networks(tuple(found), tuple(unknown), tuple(malformed))
 
 

@@ -4,7 +4,7 @@ The argvs used are ``postconf`` and, by ``sasl_types``, ``postconf -a`` and ``po
 that wants to save time calls ``host.start`` with these before it imports anything heavy.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, CommandFailed, Host
@@ -18,8 +18,7 @@ MAIN_CF = f"{DIRECTORY}/main.cf"
 MASTER_CF = f"{DIRECTORY}/master.cf"
 
 
-@dataclass(frozen=True, slots=True)
-class Postconf:
+class Postconf(NamedTuple):
     """What ``postconf`` answered: every parameter, unexpanded, and its warnings, each once."""
 
     parameters: dict[str, str]

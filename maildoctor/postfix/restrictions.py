@@ -4,7 +4,7 @@ Names and rules: postconf(5) and Postfix's smtpd_check.c. Pure: text in, values 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 def words(text: str) -> list[str]:
@@ -66,8 +66,7 @@ DEPTH_LIMIT = 20
 """Classes may name each other in a circle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Restriction:
+class Restriction(NamedTuple):
     """One restriction of a list; ``members`` are those of a restriction class, which ``name`` then names."""
 
     name: str

@@ -5,13 +5,13 @@ root, before it enters its chroot, so owner and mode of the key do not matter to
 """
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import Host, Refused, Unreadable
+from maildoctor.pattern import pattern
 from maildoctor.postfix import key_pair
 from maildoctor.postfix.service import Service
 
@@ -32,11 +32,10 @@ GRADES = frozenset({"export", "low", "medium", "high", "null"})
 _VERSION_OF = {name.lower(): name for name in VERSIONS} | {
     f"{prefix}030{minor}": name for prefix in ("", "0x") for minor, name in enumerate(VERSIONS[1:])
 }
-_PROTOCOL = re.compile(r"(!|>=|<=|)(.+)")
+_PROTOCOL = pattern(r"(!|>=|<=|)(.+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What a service's TLS parameters come to."""
 
     used: bool
@@ -49,8 +48,7 @@ class Policy:
     """AUTH is not offered outside TLS."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """Why TLS cannot be set up: the parameter to blame, its file, the reason in a few words."""
 
     parameter: str

@@ -6,19 +6,20 @@ What a parameter is follows from its default: ``no`` makes it yes or no, ``100``
 import re
 from collections.abc import Mapping
 
+from maildoctor.pattern import pattern
 from maildoctor.postfix.expansion import expand
 
 CHOICES = frozenset({"smtpd_forbid_bare_newline", "smtpd_forbid_unauth_pipelining", "smtputf8_enable"})
 """Their default looks like yes or no, or will in a later version, but they take other words as well."""
 _FORMS = {
-    "yes or no": re.compile(r"yes|no", re.IGNORECASE),
-    "a number": re.compile(r"-?\d+"),
-    "a time such as 30s": re.compile(r"\d+\s*[smhdw]?", re.IGNORECASE),
+    "yes or no": pattern(r"yes|no", re.IGNORECASE),
+    "a number": pattern(r"-?\d+"),
+    "a time such as 30s": pattern(r"\d+\s*[smhdw]?", re.IGNORECASE),
 }
 _DEFAULTS = {
-    "yes or no": re.compile(r"yes|no"),
-    "a number": re.compile(r"\d+"),
-    "a time such as 30s": re.compile(r"\d+[smhdw]"),
+    "yes or no": pattern(r"yes|no"),
+    "a number": pattern(r"\d+"),
+    "a time such as 30s": pattern(r"\d+[smhdw]"),
 }
 
 

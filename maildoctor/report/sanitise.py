@@ -5,7 +5,9 @@ Strangers choose HELO names, user names and reverse DNS; all of them end up in l
 
 import re
 
-_HIDDEN = re.compile(
+from maildoctor.pattern import pattern
+
+_HIDDEN = pattern(
     "["
     "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: terminal escapes of seven and of eight bits
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # nothing to see, but there

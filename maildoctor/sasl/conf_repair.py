@@ -1,11 +1,10 @@
 """An smtpd.conf whose lines libsasl2 refuses, written as they were plainly meant."""
 
-import re
-
+from maildoctor.pattern import pattern
 from maildoctor.sasl.smtpd_conf import parse
 
-MEANT = re.compile(r"^[^\w#]*([A-Za-z0-9_-]+)[ \t]*[:=]?[ \t]*(\S.*?)?[ \t\r]*$")
-SECRET = re.compile(r"(?i)^\s*\W?\w*(?:passwd|password|_pw)\b")
+MEANT = pattern(r"^[^\w#]*([A-Za-z0-9_-]+)[ \t]*[:=]?[ \t]*(\S.*?)?[ \t\r]*$")
+SECRET = pattern(r"(?i)^\s*\W?\w*(?:passwd|password|_pw)\b")
 
 
 def repaired(data: bytes) -> str | None:

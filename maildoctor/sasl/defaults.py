@@ -7,17 +7,18 @@ names it as EnvironmentFile, which systemd.exec(5) reads by rules of its own.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from maildoctor.pattern import pattern
 from maildoctor.sasl.shell_words import Command, ShellSyntaxError, Word, commands
 from maildoctor.source import Source, Sourced
 
-ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+ASSIGNMENT = pattern(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 CARRIAGE_RETURN = "lines end with a carriage return, which becomes part of each value"
 READ = frozenset({"START", "MECHANISMS", "MECH_OPTIONS", "OPTIONS", "THREADS", "NAME", "DESC"})
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(NamedTuple):
     """A line that does not do what it seems to; ``fatal``: nothing after it is read (a syntax error)."""
 
     line: int

@@ -1,7 +1,7 @@
 """Which verifier a service is meant to use, from all the host's evidence: saslauthd, sasldb or dovecot."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.finding import Evidence
@@ -15,8 +15,7 @@ from maildoctor.sasl.smtpd_conf import SmtpdConf, effective
 from maildoctor.sasl.stray_conf import left_behind, strays
 
 
-@dataclass(frozen=True, slots=True)
-class Intention:
+class Intention(NamedTuple):
     """What is meant; ``verifier`` is None where the host leaves it open."""
 
     verifier: str | None

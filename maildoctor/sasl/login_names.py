@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host
+from maildoctor.pattern import pattern
 from maildoctor.postfix.configuration import parameter
 
-TAKEN = re.compile(rb"sasl_method=[^\s,]+, sasl_username=([^\s,]+)")
-REFUSED = re.compile(rb"authentication failed: [^\n]*?, sasl_username=([^\s,]+)")
+TAKEN = pattern(rb"sasl_method=[^\s,]+, sasl_username=([^\s,]+)")
+REFUSED = pattern(rb"authentication failed: [^\n]*?, sasl_username=([^\s,]+)")
 
 
 @dataclass(frozen=True, slots=True)

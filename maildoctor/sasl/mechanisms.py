@@ -7,7 +7,7 @@ Dovecot's mech-*.c; who compares them: xsasl_cyrus_server.c, xsasl_dovecot_serve
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing
@@ -67,8 +67,7 @@ DOVECOT_SCRAM = words("noplaintext noactive nodictionary noanonymous mutual_auth
 DOVECOT_OTHERS = words("noplaintext noactive nodictionary noanonymous")
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What is left in one kind of session, step by step."""
 
     within_tls: bool

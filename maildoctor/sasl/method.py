@@ -1,6 +1,6 @@
 """Who verifies the passwords of a service, as the configuration in effect says: the verifiers, by name."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import Host
@@ -16,8 +16,7 @@ PLAINTEXT = ("PLAIN", "LOGIN")
 """Mechanisms that pwcheck_method is for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(NamedTuple):
     """How one service's passwords are verified."""
 
     verifiers: tuple[Sourced[str], ...]

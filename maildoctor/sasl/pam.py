@@ -4,12 +4,12 @@ The stack is judged as for a right password: every module says yes, except pam_d
 and a line that libpam cannot read. What even then ends in a refusal refuses everybody.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import Host, Missing
+from maildoctor.pattern import pattern
 from maildoctor.source import Source
 
 DIRECTORY = "/etc/pam.d"
@@ -25,11 +25,10 @@ CONTROLS = {
 }
 """As libpam spells them out: pam.conf(5)."""
 CONTROL_FAIL = tuple(CONTROLS["required"].items())
-LINE = re.compile(r"(-?)(\S+)\s+(\[[^]]*\]|\S+)(?:\s+(\S+))?")
+LINE = pattern(r"(-?)(\S+)\s+(\[[^]]*\]|\S+)(?:\s+(\S+))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One line of a stack; an empty ``module`` is a line at which libpam fails."""
 
     kind: str

@@ -1,11 +1,12 @@
 """How saslauthd is set up: its instances, as this host's init script or systemd unit would start them."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.debian.packages import package
 from maildoctor.fact import fact
 from maildoctor.host import Host, Missing
+from maildoctor.pattern import pattern
 from maildoctor.sasl import saslauthd_arguments
 from maildoctor.sasl.defaults import Defaults, read_as_environment, read_as_shell
 from maildoctor.sasl.saslauthd_arguments import Arguments
@@ -15,12 +16,11 @@ from maildoctor.source import Sourced
 PROGRAM = "/usr/sbin/saslauthd"
 SCRIPT = "/etc/init.d/saslauthd"
 DEFAULTS = "/etc/default/saslauthd"
-INSTANCE_FILE = re.compile(r"saslauthd[_a-zA-Z0-9\\-]*")
+INSTANCE_FILE = pattern(r"saslauthd[_a-zA-Z0-9\\-]*")
 """As the init script's find(1) has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(NamedTuple):
     """One saslauthd that the host would start, and with which arguments."""
 
     defaults: Defaults

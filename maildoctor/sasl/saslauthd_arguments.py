@@ -1,7 +1,7 @@
 """saslauthd's command line: saslauthd(8), the getopt(3) call in saslauthd-main.c."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 WITH_VALUE = "aOmnst"
 WITHOUT_VALUE = "cdfhlrvV"
@@ -11,8 +11,7 @@ MECHANISMS = ("sasldb", "getpwent", "kerberos5", "pam", "rimap", "shadow", "ldap
 """Compiled into Debian's saslauthd; it compares with strcasecmp(3), so capital letters do not count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(NamedTuple):
     """What the daemon makes of them."""
 
     mechanism: str = ""

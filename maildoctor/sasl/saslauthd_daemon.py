@@ -2,23 +2,22 @@
 
 import contextlib
 import os
-import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing, NeedsLiveHost
+from maildoctor.pattern import pattern
 from maildoctor.sasl import saslauthd_arguments
 from maildoctor.sasl.saslauthd_arguments import Arguments
 from maildoctor.sasl.saslauthd_unit import NAME, unit
 
-LOCK = re.compile(r"setlk|lock")
-BOOT_LINK = re.compile(r"S\d\dsaslauthd")
+LOCK = pattern(r"setlk|lock")
+BOOT_LINK = pattern(r"S\d\dsaslauthd")
 STOPPED = ("T", "t", "D", "Z", "X")
 """States of proc(5) in which a process answers nobody; D, waiting for a disk, may pass."""
 
 
-@dataclass(frozen=True, slots=True)
-class Daemon:
+class Daemon(NamedTuple):
     """All processes of one saslauthd: the workers share its command line."""
 
     pids: tuple[int, ...]
@@ -46,8 +45,7 @@ class Daemon:
         return any(state in "Tt" for state in self.states)
 
 
-@dataclass(frozen=True, slots=True)
-class UnitState:
+class UnitState(NamedTuple):
     """What systemctl(1) says of saslauthd, such as active and running, or activating and start."""
 
     active: str

@@ -2,7 +2,7 @@
 
 import enum
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.access import Access, may
 from maildoctor.fact import fact
@@ -36,8 +36,7 @@ class Fault(enum.StrEnum):
     """A component of the path does not let postfix through."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """The answer for one service."""
 
     fault: Fault

@@ -6,6 +6,7 @@ as user postfix and inside the chroot. A key is user, realm and property, with N
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import Host, LinkLoop, Missing, NotRegular
@@ -32,8 +33,7 @@ class Account:
         return f"{self.user}@{self.realm}"
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(NamedTuple):
     """What stands at one path; ``fault`` says why libsasl2 cannot use it."""
 
     path: str
@@ -56,8 +56,7 @@ def _times_and_links(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_nlink
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an smtpd looks: ``path`` as seen inside ``root``; ``source`` is None for libsasl2's default."""
 
     path: str

@@ -4,11 +4,12 @@ Enough of POSIX's Shell Command Language (2.2, 2.3) for a file of assignments: q
 lines, comments, separators. Whatever only running would tell is marked as not known.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+from maildoctor.pattern import pattern
+
+NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 OPENING = frozenset({"if", "case", "for", "while", "until", "{"})
 CLOSING = frozenset({"fi", "esac", "done", "}"})
 KEYWORDS = OPENING | CLOSING | {"then", "else", "elif", "do"}

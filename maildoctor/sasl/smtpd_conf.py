@@ -7,10 +7,11 @@ that the admin's intention is known as well.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.fact import fact
 from maildoctor.host import Host, LinkLoop, Missing, NotRegular, TooLarge
+from maildoctor.pattern import pattern
 from maildoctor.postfix.configuration import version
 from maildoctor.postfix.service import Service
 from maildoctor.source import Source, Sourced
@@ -18,16 +19,15 @@ from maildoctor.source import Source, Sourced
 LINE_LIMIT = 4095
 """Bytes: lib/config.c reads lines with fgets(3) into 4096; the rest of a longer one is a line of its own."""
 SPACE = b" \t\n\v\f\r"
-KEY = re.compile(rb"[A-Za-z0-9_-]*")
-LENIENT = re.compile(rb"[^A-Za-z0-9_-]*([A-Za-z0-9_-]+)[ \t]*[:=]?[ \t]*(.*)", re.DOTALL)
+KEY = pattern(rb"[A-Za-z0-9_-]*")
+LENIENT = pattern(rb"[^A-Za-z0-9_-]*([A-Za-z0-9_-]+)[ \t]*[:=]?[ \t]*(.*)", re.DOTALL)
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 SASLAUTHD_PATH = "/var/run/saslauthd/mux"
 SASLDB_PATH = "/etc/sasldb2"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One line; ``key`` in small letters, as the library compares it."""
 
     key: str
@@ -35,8 +35,7 @@ class Setting:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class SyntaxFault:
+class SyntaxFault(NamedTuple):
     """The line at which libsasl2 gives up (SASL_CONFIGERR); smtpd then ends before it says 220."""
 
     line: int
@@ -44,8 +43,7 @@ class SyntaxFault:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class SmtpdConf:
+class SmtpdConf(NamedTuple):
     """What is in effect; an empty ``path`` means that no file was found and the library's defaults hold."""
 
     path: str = ""

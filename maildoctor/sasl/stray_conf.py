@@ -1,17 +1,17 @@
 """Files that look like an smtpd.conf and that this smtpd never reads: misplaced, misspelt, left behind."""
 
-import re
 from collections.abc import Iterator
 
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host
+from maildoctor.pattern import pattern
 from maildoctor.postfix.service import Service
 from maildoctor.sasl.smtpd_conf import SmtpdConf, application, directories, library_directories, read
 
 PROGRAMS = "smtpd?|postfix|sasld?|saslauthd?|submissions?"
-LIKE = re.compile(rf"(?:{PROGRAMS})?[._-]?(?:conf?|cf|cnf|config)(?:\.conf)?|smtpd?")
+LIKE = pattern(rf"(?:{PROGRAMS})?[._-]?(?:conf?|cf|cnf|config)(?:\.conf)?|smtpd?")
 """Whole names, small letters, that people give it."""
-LEFT_BEHIND = re.compile(r"(?:~|[.-](?:bak|old|orig|save|backup|disabled|rpmnew|rpmsave|dpkg-\w+|\d+))+$")
+LEFT_BEHIND = pattern(r"(?:~|[.-](?:bak|old|orig|save|backup|disabled|rpmnew|rpmsave|dpkg-\w+|\d+))+$")
 ELSEWHERE = (
     "/etc/postfix/sasl",
     "/etc/postfix/sasl2",

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,7 @@ UNITS = ("postfix.service", "postfix@-.service")
     ("state", "found"),
     [
         (Master(DEAD.path, None), "no number: master is not running"),
-        (replace(DEAD, bearer="cron"), "number 100 is now a process named cron"),
+        (DEAD._replace(bearer="cron"), "number 100 is now a process named cron"),
     ],
 )
 def test_what_became_of_master(running: Running, state: Master, found: str) -> None:
@@ -218,7 +217,7 @@ SMTPD = Smtpd(
     ("waiting", "smtpds", "services"),
     [
         (2, (), ["submission"]),
-        (2, (replace(SMTPD, service="smtp"),), ["submission"]),
+        (2, (SMTPD._replace(service="smtp"),), ["submission"]),
         (2, (SMTPD,), ["submission"]),
         (2, (SMTPD,) * 100, []),
         (0, (), []),
@@ -241,7 +240,7 @@ def test_a_client_that_is_greeted_at_the_second_look(
 
 
 def test_an_smtpd_that_is_older_than_main_cf(running: Running) -> None:
-    host = running(smtpds=(replace(SMTPD, started=1000.0),))
+    host = running(smtpds=(SMTPD._replace(started=1000.0),))
     (finding,) = findings(host, "smtpd-older-than-change")
     assert (finding.subject, finding.severity) == ("/etc/postfix/main.cf", Severity.WARNING)
     assert finding.remedy.notes == "Without a reload it heals by itself when smtpd has been idle for 100s."
@@ -253,7 +252,7 @@ def test_an_smtpd_that_knows_everything(running: Running) -> None:
 
 def test_a_group_that_smtpd_does_not_have_yet(running: Running) -> None:
     host = running(smtpds=(SMTPD,))
-    know(host, account, replace(USER, groups=frozenset({110, 45})), "postfix")
+    know(host, account, USER._replace(groups=frozenset({110, 45})), "postfix")
     write(Path(host.root), "/etc/group", "sasl:x:45:postfix\n")
     (finding,) = findings(host, "smtpd-older-than-change")
     assert finding.summary == "smtpd started before postfix became a member of sasl"
@@ -269,7 +268,7 @@ def test_a_group_that_smtpd_does_not_have_yet(running: Running) -> None:
     ],
 )
 def test_master_cf_was_edited_and_not_read(running: Running, command: tuple[str, ...], found: bool) -> None:
-    host = running(smtpds=(replace(SMTPD, command=command),))
+    host = running(smtpds=(SMTPD._replace(command=command),))
     know(host, daemon.last_reload, 1000.0)
     got = findings(host, "smtpd-older-than-change")
     assert [(each.subject, each.severity) for each in got] == (

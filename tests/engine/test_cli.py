@@ -3,6 +3,7 @@
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -42,7 +43,7 @@ def call(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def schema() -> object:
+def schema() -> Any:
     return json.loads(files("maildoctor.report").joinpath("check.schema.json").read_text())
 
 
