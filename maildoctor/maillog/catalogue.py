@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from maildoctor.finding import Stage
+from maildoctor.pattern import pattern
 
 Role = Literal[
     "cause",  # names what is wrong on the server
@@ -27,7 +28,7 @@ Role = Literal[
 ]
 Side = Literal["server", "client"]
 
-_PLACEHOLDER = re.compile(r"\{(\*|[a-z]+)\}")
+_PLACEHOLDER = pattern(r"\{(\*|[a-z]+)\}")
 _REMEMBERED = 1024
 LONGEST_REMEMBERED = 300
 

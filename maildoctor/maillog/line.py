@@ -3,25 +3,26 @@
 import re
 from typing import NamedTuple
 
-from maildoctor.maillog.stamps import STAMP
+from maildoctor.maillog.stamps import STAMP_TEXT
+from maildoctor.pattern import pattern
 
 LONGEST = 16 * 1024
 """Bytes of a line that are looked at; Postfix and syslog cut theirs at 2 to 8 KiB."""
 
-_WITH_PID = re.compile(
+_WITH_PID = pattern(
     rb"(?:[^\s|]{1,80} +\| ?)?(?:<\d{1,3}>)?(?:\d )?(?:[A-Z][a-z]{2} (?=\d{4}-))?"
-    rb"(?P<stamp>" + STAMP.pattern + rb")?"
+    rb"(?P<stamp>" + STAMP_TEXT + rb")?"
     rb"(?:[^\n]{0,200}?[\s#])??(?P<tag>[^\s\[\]|]{1,100})\[(?P<pid>\d{1,10}|\.+)\]: ?"
 )
-_WITHOUT_PID = re.compile(
+_WITHOUT_PID = pattern(
     rb"(?:[^\s|]{1,80} +\| ?)?(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} (?=\d{4}-))?"
-    rb"(?P<stamp>" + STAMP.pattern + rb")?"
+    rb"(?P<stamp>" + STAMP_TEXT + rb")?"
     rb"(?:[^\n:]{0,120}\s)??"
     rb"(?P<tag>postfix[\w./-]{0,80}|dovecot|saslauthd|auth|kernel|unix_chkpwd|sasl\w+2): "
 )
-_BARE_STAMP = re.compile(rb"\s*(?P<stamp>" + STAMP.pattern + rb")\s+(?:\S+\s+)?")
+_BARE_STAMP = pattern(rb"\s*(?P<stamp>" + STAMP_TEXT + rb")\s+(?:\S+\s+)?")
 _SEVERITIES = (b"warning: ", b"fatal: ", b"error: ", b"panic: ")
-_REPEATED = re.compile(rb"message repeated (\d{1,6}) times?: \[ ?(.*?)\]?\s*$", re.S)
+_REPEATED = pattern(rb"message repeated (\d{1,6}) times?: \[ ?(.*?)\]?\s*$", re.S)
 
 
 class Line(NamedTuple):

@@ -2,22 +2,24 @@
 
 import re
 
+from maildoctor.pattern import pattern
+
 PROMPTS = {"UGFzc3dvcmQ6": "Password:", "VXNlcm5hbWU6": "Username:"}
 """What servers ask in LOGIN, in base64: the only such texts that cannot hold a secret."""
 
 _HIDDEN = "(not shown)"
 _RULES = (
-    re.compile(r"(authentication failed: )([A-Za-z0-9+/]{8,}={0,2})(?=$|,)"),
-    re.compile(r"(given password: ?)([^)]*)"),
-    re.compile(r"(\bpass(?:word|wd)? ?[`'\"=]+)([^`'\"]+)"),
-    re.compile(r"(password[= ]+')((?:[^'\\]|\\.)*)"),
-    re.compile(r"(DEBUG: auth_(?:shadow|getpwent): )(.*)"),
-    re.compile(r"(pipelining after AUTH from [^:]*: )(.*)"),
-    re.compile(r"(request longer than \d+: )(.*)"),
-    re.compile(r"(\bAUTH (?:PLAIN|LOGIN|XOAUTH2|OAUTHBEARER) )([A-Za-z0-9+/]+={0,2})"),
-    re.compile(r"([<>] [^ ]{1,300}: (?:334 )?)([A-Za-z0-9+/]{8,}={0,2})$"),
-    re.compile(r"((?:response|challenge|decoded)[^:]{0,40}: )(.*)", re.I),
-    re.compile(r"(\bsasl\w*_(?:server|client)_\w+: (?:uncoded|decoded)[^:]*: )(.*)"),
+    pattern(r"(authentication failed: )([A-Za-z0-9+/]{8,}={0,2})(?=$|,)"),
+    pattern(r"(given password: ?)([^)]*)"),
+    pattern(r"(\bpass(?:word|wd)? ?[`'\"=]+)([^`'\"]+)"),
+    pattern(r"(password[= ]+')((?:[^'\\]|\\.)*)"),
+    pattern(r"(DEBUG: auth_(?:shadow|getpwent): )(.*)"),
+    pattern(r"(pipelining after AUTH from [^:]*: )(.*)"),
+    pattern(r"(request longer than \d+: )(.*)"),
+    pattern(r"(\bAUTH (?:PLAIN|LOGIN|XOAUTH2|OAUTHBEARER) )([A-Za-z0-9+/]+={0,2})"),
+    pattern(r"([<>] [^ ]{1,300}: (?:334 )?)([A-Za-z0-9+/]{8,}={0,2})$"),
+    pattern(r"((?:response|challenge|decoded)[^:]{0,40}: )(.*)", re.I),
+    pattern(r"(\bsasl\w*_(?:server|client)_\w+: (?:uncoded|decoded)[^:]*: )(.*)"),
 )
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from maildoctor.maillog.catalogue import Catalogue, Message, Recognised, catalogue
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
 from maildoctor.maillog.line import Line, parse, service_of
-from maildoctor.maillog.stamps import STAMP, Calendar
+from maildoctor.maillog.stamps import STAMP_TEXT, Calendar
 from maildoctor.maillog.tally import Attempt
 from maildoctor.maillog.top import LONGEST_NAME
 from maildoctor.maillog.verifiers import VERIFIERS, Verifiers
 from maildoctor.maillog.wanted import Wanted
+from maildoctor.pattern import pattern
 
 SESSIONS = 512
 """How many processes are remembered at a time; the longest silent is dropped first."""
@@ -26,41 +27,35 @@ UNLOGGED = ("auth-unlogged", "")
 UNANSWERED = ("auth-unanswered", "")
 
 _HEAD = (
-    rb"(?P<stamp>"
-    + STAMP.pattern
-    + rb") [^\s\[\]]{1,255} (?P<tag>[^\s\[\]]{1,100}smtpd)\[(?P<pid>\d{1,10})\]: "
+    rb"(?P<stamp>" + STAMP_TEXT + rb") [^\s\[\]]{1,255} (?P<tag>[^\s\[\]]{1,100}smtpd)\[(?P<pid>\d{1,10})\]: "
 )
-_FAILURE = re.compile(
+_FAILURE = pattern(
     _HEAD + rb"warning: (?P<client>[^\s\[\]]{0,255}\[(?P<address>[^\s\[\]]{1,64})\])(?::\d{1,5})?: "
     rb"SASL (?P<mechanism>[A-Za-z0-9_-]{1,32}) authentication failed: (?P<reason>[^\n]*)"
 )
-_LOGIN = re.compile(
+_LOGIN = pattern(
     _HEAD + rb"[0-9A-Za-z]{1,32}: client=(?P<client>[^\s\[\],]{0,255}\[(?P<address>[^\s\[\],]{1,64})\])"
     rb"(?::\d{1,5})?, sasl_method=(?P<mechanism>[^\s,]{1,32}), sasl_username=(?P<user>[^\n]*)"
 )
-_DISCONNECT = re.compile(
-    _HEAD + rb"disconnect from (?P<client>[^\s\[\]]{0,255}\[(?P<address>[^\s\[\]]{1,64})\])"
-)
-
-_TERMINAL = re.compile(
+_TERMINAL = pattern(
     rb"(?:warning: )?(?:(?P<client>.{0,300}?): )?SASL (?P<mechanism>[A-Za-z0-9_-]{1,32}) "
     rb"authentication (?P<how>failed|aborted)(?::[ ]?(?P<reason>.*))?$",
     re.S,
 )
 LONGEST_CLIENT = 120
-_SEVERITY = re.compile(rb"(?:warning|fatal|error|panic): ")
-_CYRUS = re.compile(r"SASL authentication (?:failure|problem|error): ")
-_COUNTED = re.compile(
+_SEVERITY = pattern(rb"(?:warning|fatal|error|panic): ")
+_CYRUS = pattern(r"SASL authentication (?:failure|problem|error): ")
+_COUNTED = pattern(
     rb"disconnect from (\S{0,300}\[([^\[\]]{0,64})\](?::\d+)?|.{0,300}?) .*?\bauth=(\d{1,6})(?:/(\d{1,6}))?"
 )
-_REJECT = re.compile(
+_REJECT = pattern(
     rb"(?:NOQUEUE|[0-9A-Za-z]{1,32}): reject(?:_warning)?: (\w+) from (.{0,300}?)(?::\d+)?: (.*)", re.S
 )
-_CLIENT = re.compile(rb".*\[([^\[\]]{0,64})\]")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
+_CLIENT = pattern(rb".*\[([^\[\]]{0,64})\]")
+_BASE64 = pattern(r"[A-Za-z0-9+/]{8,}={0,2}")
 _SECRET_MECHANISMS = ("CRAM-MD5", "DIGEST-MD5", "NTLM", "SCRAM", "OTP")
-_ABOUT_LOGINS = re.compile(rb"sasl|\bauth(?!\S*-results)|saslauthd|auxprop|mechanism", re.I)
-_DIGITS = re.compile(r"\d+|[0-9A-Fa-f]{8,}")
+_ABOUT_LOGINS = pattern(rb"sasl|\bauth(?!\S*-results)|saslauthd|auxprop|mechanism", re.I)
+_DIGITS = pattern(r"\d+|[0-9A-Fa-f]{8,}")
 
 
 @dataclass(slots=True)

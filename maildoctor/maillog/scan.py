@@ -8,7 +8,6 @@ import contextlib
 import gc
 import itertools
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -216,6 +215,8 @@ def _side_by_side(
     group: list[Source], total: int, reader: Reader, reading: Reading, progress: Progress | None
 ) -> None:
     """Read the first half here and the second in a child, and merge what both found."""
+    import pickle
+
     first, seam, second = _halves(group, total // 2)
     calendars = {source.name: source.calendar for source in group}
     sys.stdout.flush()
@@ -246,6 +247,8 @@ def _child(
     send: int, seam: list[Extent], second: list[Extent], reader: Reader, calendars: Calendars
 ) -> NoReturn:
     """Read the second half, answer with what was found, and end without any of the parent's clean-up."""
+    import pickle
+
     status = 1
     try:
         reading = Reading()

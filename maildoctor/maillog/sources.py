@@ -1,11 +1,7 @@
 """Where lines come from: files, their rotated and compressed kin, standard input, the journal."""
 
-import bz2
-import glob
-import gzip
-import lzma
+import importlib
 import os
-import re
 import shutil
 import stat
 import subprocess
@@ -20,11 +16,13 @@ from maildoctor.host import CannotLook, Missing, NotRegular, Unreadable
 from maildoctor.host.errors import CommandMissing
 from maildoctor.maillog.journal import is_export, lines_of_export
 from maildoctor.maillog.stamps import STAMP, Calendar
+from maildoctor.pattern import pattern
 
 CHUNK = 256 * 1024
 HEAD = 64 * 1024
 """Bytes in which a first time stamp is sought."""
-ROTATED = re.compile(r"(?:[.-]\d{1,8})?(?:\.(?:gz|xz|bz2|zst|lzma))?")
+COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma", b"\x5d\x00\x00": "lzma"}
+ROTATED = pattern(r"(?:[.-]\d{1,8})?(?:\.(?:gz|xz|bz2|zst|lzma))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +66,13 @@ def in_order(sources: list[Source]) -> list[Source]:
 
 def rotation_set(path: str) -> list[str]:
     """Give ``path`` and what logrotate made of it: ``mail.log.1``, ``mail.log-20261107.xz``."""
-    kin = glob.glob(glob.escape(path) + "*")
-    return sorted(each for each in kin if ROTATED.fullmatch(each[len(path) :]) and os.path.isfile(each))
+    folder, name = os.path.split(path)
+    try:
+        kin = [each for each in os.listdir(folder or ".") if each.startswith(name)]
+    except OSError:
+        return []
+    kin = [os.path.join(folder, each) for each in kin if ROTATED.fullmatch(each[len(name) :])]
+    return sorted(each for each in kin if os.path.isfile(each))
 
 
 def journal_source(command: tuple[str, ...]) -> Source:
@@ -96,12 +99,9 @@ def _regular(path: str, status: os.stat_result) -> Source:
 
 def _unpacker(path: str, magic: bytes) -> Callable[[], Iterator[bytes]] | None:
     """Give what reads a file that is not plain text, None for one that is."""
-    if magic.startswith(b"\x1f\x8b"):
-        return lambda: _unpacked(path, lambda: gzip.open(path))
-    if magic.startswith(b"BZh"):
-        return lambda: _unpacked(path, lambda: bz2.open(path))
-    if magic.startswith((b"\xfd7zXZ\x00", b"\x5d\x00\x00")):
-        return lambda: _unpacked(path, lambda: lzma.open(path))
+    for beginning, module in COMPRESSED.items():
+        if magic.startswith(beginning):
+            return lambda: _unpacked(path, module)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
         return lambda: _zstandard(path)
     if magic.startswith(b"LPKSHHRH"):
@@ -125,15 +125,19 @@ def _read(stream: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _unpacked(path: str, opened: Callable[[], IO[bytes] | gzip.GzipFile]) -> Iterator[bytes]:
+def _unpacked(path: str, module: str) -> Iterator[bytes]:
     """Read a compressed file; one that is cut off gives what is there."""
-    try:
-        with opened() as log:
-            while chunk := log.read(CHUNK):
-                yield chunk
-    except (EOFError, lzma.LZMAError, OSError) as error:
-        if not isinstance(error, EOFError):
-            raise Unreadable(path, f"cannot be unpacked: {error}") from error
+    with importlib.import_module(module).open(path) as log:
+        while True:
+            try:
+                chunk = log.read(CHUNK)
+            except EOFError:
+                return
+            except Exception as error:  # each module has errors of its own for damaged files
+                raise Unreadable(path, f"cannot be unpacked: {error}") from error
+            if not chunk:
+                return
+            yield chunk
 
 
 def _zstandard(path: str) -> Iterator[bytes]:

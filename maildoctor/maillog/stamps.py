@@ -4,8 +4,9 @@ All become ISO 8601 text (``2026-11-07T10:16:36+09:00``) whose zone is kept as i
 form has none, and no year either: that is inferred from the time when the log ends.
 """
 
-import re
 from datetime import UTC, datetime
+
+from maildoctor.pattern import pattern
 
 MONTHS = {
     name: number
@@ -13,10 +14,11 @@ MONTHS = {
         (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"), 1
     )
 }
-STAMP = re.compile(
+STAMP_TEXT = (
     rb"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?(?: ?([+-]\d\d):?(\d\d)|(Z))?"
     rb"|([A-Z][a-z]{2}) ([ \d]?\d) (?:(\d{4}) )?(\d\d:\d\d:\d\d)(?:\.\d{1,9})?(?: (\d{4})(?= ))?"
 )
+STAMP = pattern(STAMP_TEXT)
 UNKNOWN = ""
 """The time of a line that has none."""
 

@@ -5,33 +5,34 @@ from dataclasses import dataclass
 
 from maildoctor.maillog.catalogue import Catalogue, Recognised
 from maildoctor.maillog.line import Line
+from maildoctor.pattern import pattern
 
 VERIFIERS = (b"saslauthd", b"dovecot", b"auth", b"kernel", b"audit", b"unix_chkpwd", b"auth-worker")
 
-_AUTH_FAILURE = re.compile(
+_AUTH_FAILURE = pattern(
     r"(?:\w*\s*: )?auth failure: \[user=(?P<user>.*?)\] \[service=(?P<service>.*?)\] "
     r"\[realm=(?P<realm>.*?)\] \[mech=(?P<mech>.*?)\] \[reason=(?P<reason>.*)\]\s*$"
 )
-_FUNCTION = re.compile(r"[a-z_0-9]{0,40}\s*: ")
-_PAM = re.compile(
+_FUNCTION = pattern(r"[a-z_0-9]{0,40}\s*: ")
+_PAM = pattern(
     r"(?P<module>pam_\w+)\([^()]*\): (?P<text>.*)|\((?P<old>pam_\w+)\) (?P<more>.*)"
     r"|(?P<dash>pam_\w+) - (?P<said>.*)",
     re.S,
 )
-_PROCESS = re.compile(
+_PROCESS = pattern(
     r"(?P<process>auth|auth-worker|master|config|log|doveconf)"
     r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,9}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
 )
-_SEVERITY = re.compile(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
-_CONNECTION = re.compile(r"conn [^ ]{1,100} \([^()]{0,100}\): ")
-_DRIVER = re.compile(
+_SEVERITY = pattern(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
+_CONNECTION = pattern(r"conn [^ ]{1,100} \([^()]{0,100}\): ")
+_DRIVER = pattern(
     r"[\w-]{1,32}\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,200}\): "
     r"|(?:sql|pam|ldap|passwd-file|passwd|static|lua|oauth2|policy|checkpassword|login|shadow|bsdauth|dict)"
     r"(?:\([^()]{0,200}\))?: "
 )
 _BEGINNINGS = (_PROCESS, _SEVERITY, _CONNECTION, _DRIVER)
 _OURS = ("auth", "auth-worker", "master", "config", "log", "doveconf")
-_DENIED = re.compile(r'apparmor="DENIED" .*?profile="(?P<profile>[^"]*)"(?: name="(?P<path>[^"]*)")?')
+_DENIED = pattern(r'apparmor="DENIED" .*?profile="(?P<profile>[^"]*)"(?: name="(?P<path>[^"]*)")?')
 
 
 @dataclass(frozen=True, slots=True)

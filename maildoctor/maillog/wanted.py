@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from maildoctor.maillog.stamps import earlier
 from maildoctor.maillog.tally import Attempt
+from maildoctor.pattern import pattern
 
-_AGO = re.compile(r"(\d{1,6}) ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)( ago)?")
+_AGO = pattern(r"(\d{1,6}) ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)( ago)?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
