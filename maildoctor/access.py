@@ -6,7 +6,6 @@ master's mount namespace and the chroot, becomes the user and tries; its errno i
 """
 
 import contextlib
-import ctypes
 import errno
 import os
 import select
@@ -14,6 +13,7 @@ import signal
 import socket
 import stat
 import struct
+import sys
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -173,11 +173,20 @@ def _prove(attempt: Callable[[], int], root: str, user: Account, namespace: int 
 
 def _become(root: str, user: Account, namespace: int | None) -> None:
     if namespace is not None:
-        descriptor = os.open(f"/proc/{namespace}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
+        _enter_mounts_of(namespace)
     os.chroot(root)
     os.chdir("/")
     os.setgroups(sorted(user.groups))
     os.setgid(user.gid)
     os.setuid(user.uid)
+
+
+def _enter_mounts_of(pid: int) -> None:
+    descriptor = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    if sys.version_info >= (3, 12):
+        os.setns(descriptor, os.CLONE_NEWNS)
+        return
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0) != 0:
+        raise OSError(ctypes.get_errno(), "setns")

@@ -38,11 +38,11 @@ def postfix_not_running(host: Host) -> Iterator[Finding]:
         Safe: it starts what is set up and enabled.
     See: master(8), postfix(1)
     """
-    from maildoctor.postfix.last_words import last_words
-
     found = master(host)
     if found.pid is not None:
         return
+    from maildoctor.postfix.last_words import last_words
+
     states = states_or_nothing(host, *UNITS)
     yield Finding(
         summary="Postfix does not run: there is no master process",

@@ -1,6 +1,5 @@
 """Configured: does smtpd.conf name verifiers and mechanisms that exist and fit together?"""
 
-import difflib
 import re
 from collections.abc import Iterator
 from shlex import quote
@@ -82,10 +81,12 @@ def pwcheck_method_unknown(host: Host, service: Service) -> Iterator[Finding]:
 
 
 def _verifier(word: str) -> str:
+    from difflib import get_close_matches
+
     plain = word.strip(",;\"'")
     if plain in PWCHECK_METHODS:
         return plain
-    close = difflib.get_close_matches(plain, PWCHECK_METHODS[:2], 1, 0.6)
+    close = get_close_matches(plain, PWCHECK_METHODS[:2], 1, 0.6)
     return MEANT_BY.get(plain) or (close[0] if close else "")
 
 
@@ -191,6 +192,8 @@ def _is_there(host: Host, plugin: str) -> bool:
 
 
 def _plugin(conf: SmtpdConf, words: list[str], absent: list[str]) -> Remedy:
+    from difflib import get_close_matches
+
     packages = tuple(PLUGINS[word] for word in absent if word in PLUGINS)
     if packages:
         return Remedy.choice(
@@ -200,7 +203,7 @@ def _plugin(conf: SmtpdConf, words: list[str], absent: list[str]) -> Remedy:
                 (InstallPackages(packages), RestartUnit("postfix")),
             )
         )
-    meant = [difflib.get_close_matches(word.strip(","), PLUGINS, 1, 0.5) or ["sasldb"] for word in words]
+    meant = [get_close_matches(word.strip(","), PLUGINS, 1, 0.5) or ["sasldb"] for word in words]
     value = " ".join(dict.fromkeys(each[0] for each in meant))
     return Remedy.safe(SetLine(conf.path, "auxprop_plugin", ": ", value), RestartUnit("postfix"))
 
@@ -249,8 +252,10 @@ def mech_list_unknown(host: Host, service: Service) -> Iterator[Finding]:
 
 
 def _mechanism(word: str) -> str:
+    from difflib import get_close_matches
+
     plain = word.strip(",;\"'").upper()
-    close = difflib.get_close_matches(plain, MECHANISMS, 1, 0.75)
+    close = get_close_matches(plain, MECHANISMS, 1, 0.75)
     return plain if plain.removesuffix("-PLUS") in MECHANISMS else (close[0] if close else "")
 
 

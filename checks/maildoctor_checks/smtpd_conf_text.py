@@ -1,6 +1,5 @@
 """Configured: what stands in smtpd.conf, line by line."""
 
-import difflib
 import re
 from collections.abc import Iterator
 from shlex import quote
@@ -151,7 +150,9 @@ def smtpd_conf_unknown_key(host: Host, service: Service) -> Iterator[Finding]:
     for setting in conf.settings if conf and not conf.fault else ():
         if setting.key in KEYS or not conf:
             continue
-        close = difflib.get_close_matches(setting.key, KEYS, 1, 0.75)
+        from difflib import get_close_matches
+
+        close = get_close_matches(setting.key, KEYS, 1, 0.75)
         wrong = bool(close) and close[0] in DECIDING and conf.get(close[0]) is None
         yield Finding(
             summary=f"{conf.path} sets {setting.key}, which libsasl2 does not know",

@@ -50,11 +50,11 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
         and master itself hangs.
     See: master(8), postconf(5) service_throttle_time
     """
-    from maildoctor.postfix.last_words import last_words
-
     jam = _jam(host, service)
     if jam is None:
         return
+    from maildoctor.postfix.last_words import last_words
+
     alive = f"smtpd -n {service.name}: {jam.smtpds or 'no'} process"
     yield Finding(
         summary=f"clients connect to port {service.port} and get no answer: no smtpd starts for them",

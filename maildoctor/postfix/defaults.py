@@ -4,10 +4,8 @@
 the oldest version in full, then what each later one changed (null: the parameter is gone).
 """
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 
 from maildoctor.debian.release import packaged_postfix
 from maildoctor.host import CannotLook, Host
@@ -32,6 +30,9 @@ def defaults(host: Host, written: Mapping[str, Sourced[str]]) -> dict[str, str]:
 @cache
 def of_version(version: tuple[int, ...]) -> Mapping[str, str]:
     """Give the defaults of the newest known version that is not newer than ``version``."""
+    import json
+    from importlib.resources import files
+
     by_version = json.loads(files("maildoctor.postfix").joinpath("defaults.json").read_text("utf-8"))
     result: dict[str, str] = {}
     for name, changes in by_version.items():
