@@ -11,6 +11,7 @@ from maildoctor.debian.release import packaged_postfix
 from maildoctor.host import CannotLook, Host
 from maildoctor.source import Sourced
 
+DATA = __file__.removesuffix("defaults.py") + "defaults.json"
 NEWEST = (3, 10)
 """Assumed where not even the package's version is known."""
 
@@ -31,9 +32,9 @@ def defaults(host: Host, written: Mapping[str, Sourced[str]]) -> dict[str, str]:
 def of_version(version: tuple[int, ...]) -> Mapping[str, str]:
     """Give the defaults of the newest known version that is not newer than ``version``."""
     import json
-    from importlib.resources import files
 
-    by_version = json.loads(files("maildoctor.postfix").joinpath("defaults.json").read_text("utf-8"))
+    with open(DATA, encoding="utf-8") as file:
+        by_version = json.load(file)
     result: dict[str, str] = {}
     for name, changes in by_version.items():
         if result and _numbers(name) > version[:2]:

@@ -2,10 +2,9 @@
 
 import pytest
 
-from tests.hosts.arrangements import ARRANGEMENTS, arrange
+from tests.hosts.arrangements import ARRANGEMENTS, arranged
 from tests.hosts.doctor import ask, wait_for_login
 from tests.hosts.faults import FAULTS, Fault
-from tests.hosts.machine import Host
 
 pytestmark = pytest.mark.host
 
@@ -16,8 +15,7 @@ pytestmark = pytest.mark.host
 )
 def test_the_causes_are_named(release: str, fault: Fault) -> None:
     arrangement = ARRANGEMENTS[fault.start]
-    with Host(release) as host:
-        arrange(host, fault.start)
+    with arranged(release, fault.start) as host:
         wait_for_login(host, arrangement)
         host.sh(fault.script)
         assert not arrangement.login(host).works

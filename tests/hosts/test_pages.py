@@ -6,7 +6,7 @@ import pytest
 
 from maildoctor.check import Check, all_checks
 from maildoctor.page import parse
-from tests.hosts.arrangements import ARRANGEMENTS, Arrangement, arrange
+from tests.hosts.arrangements import ARRANGEMENTS, Arrangement, arranged
 from tests.hosts.doctor import RELEASES, Answer, ask, mend, type_in, wait_for_login
 from tests.hosts.machine import Host
 
@@ -26,8 +26,9 @@ def examples() -> Iterator[object]:
 @pytest.mark.parametrize(("check", "release"), list(examples()))
 def test_the_page_is_true(check: Check, release: str) -> None:
     page, number = parse(check.documentation), RELEASES[release]
-    with Host(release) as host:
-        arrangement = arrange(host, page.section("Start", number))
+    start = page.section("Start", number)
+    arrangement = ARRANGEMENTS[start]
+    with arranged(release, start) as host:
         assert_works(host, arrangement)
         finding = assert_named(host, arrangement, check.code, page.section("Break", number))
         if mend(host, finding):
