@@ -11,6 +11,8 @@ from maildoctor.maillog.order import Case, cause, causes_of
 from maildoctor.maillog.people import People, is_local, sort_out
 from maildoctor.maillog.tally import Tally
 
+DROWNED = 10
+"""So many times more strangers, and a few people who are refused need not be people at all."""
 SURE = 3
 """So many different people who can never get in are no typing error."""
 Said = tuple[Message, str, Tally]
@@ -95,8 +97,11 @@ class _Maker:
         summary = "Every attempt failed and none succeeded: wrong passwords, or a silent fault of the server."
         codes = self._silent("every-login-fails")
         several = len(people.shut_out_names) >= SURE or len(people.shut_out_addresses) >= SURE
-        incident = self._part(Kind.BROKEN, codes[0], summary, people.shut_out, codes)
-        return replace(incident, uncertain=not several or bool(people.strangers > 10 * people.shut_out))
+        drowned = people.strangers > DROWNED * people.shut_out
+        kind = Kind.MISTYPED if drowned else Kind.BROKEN
+        incident = self._part(kind, codes[0], summary, people.shut_out, codes)
+        incident = self._of(incident, people.shut_out_names, people.shut_out_addresses)
+        return replace(incident, uncertain=drowned or not several)
 
     def fell_silent(self) -> Incident | None:
         """People who could log in once, and all of them no longer."""

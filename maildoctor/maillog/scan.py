@@ -207,6 +207,8 @@ def _read_stream(source: Source, reader: Reader, reading: Reading, progress: Pro
             size += len(chunk)
         scanner = Scanner(reader, every_line=size <= SMALL, progress=progress)
         scanner.chunks(itertools.chain(held, chunks))
+        if not size and source.must_speak:
+            reading.problems[source.name] = f"{source.name}: has no entries, or none that this user may read"
     except CannotLook as error:
         reading.problems[source.name] = str(error)
 

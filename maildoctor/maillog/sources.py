@@ -36,6 +36,8 @@ class Source:
     first: str = ""
     last: str = ""
     plain_size: int | None = None
+    must_speak: bool = False
+    """Whether it is suspicious if it is empty."""
 
     @property
     def calendar(self) -> Calendar:
@@ -79,7 +81,7 @@ def journal_source(command: tuple[str, ...]) -> Source:
     """Make a source of what ``command`` (journalctl) prints. Raises CommandMissing."""
     if shutil.which(command[0]) is None:
         raise CommandMissing(command[0])
-    return Source("the journal", lambda: _command(command), datetime.now(UTC))
+    return Source("the journal", lambda: _command(command), datetime.now(UTC), must_speak=True)
 
 
 def _regular(path: str, status: os.stat_result) -> Source:
