@@ -56,7 +56,9 @@ def _faults(said: list[Said], case: Case) -> list[Incident]:
         incident = _incident(Kind.BROKEN, (message, detail, tally), case)
         if message.minor and case.ledger.logins:
             incident = replace(incident, kind=Kind.POLICY)
-        found.append(replace(incident, minor=message.minor or message.id in explained))
+        leads = any(other.id in message.explains for other, _, _ in faults)
+        minor = (message.minor and not leads) or message.id in explained
+        found.append(replace(incident, minor=minor))
     return found
 
 
@@ -111,10 +113,12 @@ def _client_mistakes(said: list[Said], case: Case) -> list[Incident]:
             strangers = message.programs[0] != "reply" and crowd.mostly_strangers(tally, case.ledger)
             kind = Kind.GUESSING if strangers else Kind.MISTYPED
             incident = _incident(kind, each, case)
+            guessing = case.known.causes["password-guessing"]
+            others = tuple(cause for cause in incident.causes if cause is not guessing)
             if strangers and not incident.confirmed:
-                guessing = case.known.causes["password-guessing"]
-                others = tuple(cause for cause in incident.causes if cause is not guessing)
                 incident = replace(incident, code=guessing.code, causes=(guessing, *others))
+            elif others:
+                incident = replace(incident, code=others[0].code, causes=others)
             found.append(incident)
     return found
 

@@ -12,6 +12,8 @@ from maildoctor.maillog.ledger import Ledger, Profile
 STUBBORN = 4
 """From so many refusals of one name from one address, it is a device with an old password."""
 SEVERAL = 3
+FEW = 20
+"""So many refusals in all are no attack yet."""
 
 
 @dataclass
@@ -38,23 +40,44 @@ def sort_out(ledger: Ledger, refused: int) -> People:
     """Divide the ``refused`` attempts among users, people who are shut out, and strangers."""
     people = People()
     last_login = ledger.login_tally.span.last
+    outside: list[tuple[bytes, Profile]] = []
     for address, profile in ledger.everybody():
         if not profile.refused:
             continue
-        if profile.guessed:
+        guessed = profile.guessed and not is_local(address)
+        if guessed:
             people.guessed.append(address)
-        if profile.logins and not profile.guessed:
+        if profile.logins and not guessed and not _tries_names(profile):
             _user(people, address, profile, last_login)
         elif _is_person(address, profile, ledger):
-            people.shut_out += profile.refused
-            people.shut_out_addresses[address] = profile.refused
-            _names(people.shut_out_names, profile)
+            _shut_out(people, address, profile)
         else:
-            people.stranger_addresses += 1
+            outside.append((address, profile))
+    if ledger.logins and not ledger.forgotten and _looks_like_typing(outside):
+        for address, profile in outside:
+            _shut_out(people, address, profile)
+        outside = []
     people.strangers = max(0, refused - people.users - people.shut_out)
-    if not people.strangers:
-        people.stranger_addresses = 0
+    people.stranger_addresses = len(outside) if people.strangers else 0
     return people
+
+
+def _tries_names(profile: Profile) -> bool:
+    """Tell whether guesses and logins come from one address, as through a proxy that hides the clients."""
+    return profile.more_users and profile.refused > profile.logins
+
+
+def _looks_like_typing(outside: list[tuple[bytes, Profile]]) -> bool:
+    """Tell whether a few refusals from outside are rather people: one name from each address."""
+    if len(outside) > SEVERAL or sum(profile.refused for _, profile in outside) > FEW:
+        return False
+    return all(len(profile.users) == 1 for _, profile in outside)
+
+
+def _shut_out(people: People, address: bytes, profile: Profile) -> None:
+    people.shut_out += profile.refused
+    people.shut_out_addresses[address] = profile.refused
+    _names(people.shut_out_names, profile)
 
 
 def _user(people: People, address: bytes, profile: Profile, last_login: str) -> None:

@@ -233,3 +233,24 @@ def test_postfix_tells_only_at_the_end_that_a_refused_client_had_logged_in() -> 
     assert known.verdict is Verdict.BROKEN
     unknown = judged([line(1, denied), line(1, bye.format(""))])
     assert unknown.incidents[0].code == "client-did-not-log-in"
+
+
+def test_one_user_from_a_new_address_is_no_attack() -> None:
+    typing = [line(700 + n, refused("unknown[203.0.113.77]", "user3")) for n in range(3)]
+    judgement = judged([*healthy(), *typing])
+    assert judgement.verdict is Verdict.MISTYPED
+    assert judgement.incidents[0].users == (("user3", 3),)
+
+
+def test_a_proxy_that_hides_all_clients_hides_no_campaign() -> None:
+    proxy = "unknown[172.17.0.1]"
+    lines = [line(n, logged_in(proxy, f"user{n}")) for n in range(20)]
+    lines += [line(100 + n, refused(proxy, f"name{n}")) for n in range(200)]
+    judgement = judged(lines)
+    assert judgement.verdict is Verdict.GUESSING
+    assert judgement.incidents[0].code == "password-guessing"
+
+
+def test_a_warning_that_stops_nobody_is_no_broken_server() -> None:
+    warning = line(5, "warning: No server certs available. TLS won't be enabled")
+    assert judged([*healthy(), warning]).verdict is Verdict.NOTHING_WRONG
