@@ -53,26 +53,29 @@ def _candidate(site: "Site", path: str, options: tuple[str, ...]) -> bytes:
     if path == MASTER and not site.system.edits_master:
         raise RepairFailed("this Postfix's postconf cannot edit master.cf (2.11 and later can)")
     with tempfile.TemporaryDirectory(prefix="maildoctor-") as directory:
-        for name in (MAIN, MASTER):
-            content = site.read(name)
-            if content is not None:
-                _copy(directory, name, content)
-        valid = _is_valid(site, directory)
+        _copy(site, directory)
         site.run("postconf", "-c", directory, *options)
-        if valid and not _is_valid(site, directory):
-            raise RepairFailed(f"postconf {options[0]} {options[1]!r} would make {path} invalid")
         with open(os.path.join(directory, os.path.basename(path)), "rb") as stream:
-            return stream.read()
+            candidate = stream.read()
+        if not _is_valid(site, directory, path):
+            # Another fault may make it invalid, which then is not for this action to mend.
+            _copy(site, directory)
+            if _is_valid(site, directory, path):
+                raise RepairFailed(f"postconf {options[0]} {options[1]!r} would make {path} invalid")
+    return candidate
 
 
-def _copy(directory: str, path: str, content: bytes) -> None:
-    with open(os.path.join(directory, os.path.basename(path)), "wb") as stream:
-        stream.write(content)
+def _copy(site: "Site", directory: str) -> None:
+    for path in (MAIN, MASTER):
+        content = site.read(path)
+        if content is not None:
+            with open(os.path.join(directory, os.path.basename(path)), "wb") as stream:
+                stream.write(content)
 
 
-def _is_valid(site: "Site", directory: str) -> bool:
-    # "postfix check" would write; these two read all of main.cf and of master.cf.
-    return all(site.ask("postconf", "-c", directory, option)[0] == 0 for option in ("-n", "-M"))
+def _is_valid(site: "Site", directory: str, path: str) -> bool:
+    # "postfix check" would write; each of these reads the whole of its file.
+    return site.ask("postconf", "-c", directory, "-n" if path == MAIN else "-M")[0] == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from maildoctor.remedy import (
     MakeDirectory,
     MoveFile,
     SetLine,
-    SetParameter,
     SetServiceOption,
     StatOverride,
     SymbolicLink,
@@ -40,10 +39,7 @@ INSIDE = "/var/spool/postfix/etc/sasldb2"
 REMEDIES = {
     "line": (SetLine(DEFAULTS, "START", "=", "yes"), SetLine(DEFAULTS, "MECHANISMS", "=", "shadow")),
     "line-in-place": (SetLine("/etc/hardlinked", "START", "=", "yes"),),
-    "postconf": (
-        SetParameter("smtpd_sasl_local_domain", "example.com"),
-        SetServiceOption("smtp/inet", "smtpd_sasl_auth_enable", "no"),
-    ),
+    "postconf": (SetServiceOption("smtp/inet", "smtpd_sasl_auth_enable", "no"),),
     "group": (AddUserToGroup("postfix", "sasl"),),
     "statoverride": (StatOverride("/etc/sasldb2", "root", "postfix", 0o640),),
     "owner-and-directory": (

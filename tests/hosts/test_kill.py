@@ -14,7 +14,7 @@ PROGRAM = Path(__file__).with_name("killing.py")
 REMEDIES = {
     "line": 40,
     "line-in-place": 20,
-    "postconf": 40,
+    "postconf": 25,
     "group": 40,
     "statoverride": 30,
     "owner-and-directory": 20,
