@@ -1,4 +1,4 @@
-"""Faults of many kinds on real hosts: a login that worked fails, and ``check`` names the causes, no others."""
+"""Faults of many kinds on real hosts: a login that worked fails; ``check`` names the causes and no others."""
 
 import pytest
 
