@@ -1,5 +1,6 @@
 """Changes to services and packages: what runs, what starts at boot, what is installed."""
 
+import re
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, ClassVar
@@ -16,6 +17,8 @@ FILLED_AT_START = (f"{QUEUE}/etc", f"{QUEUE}/lib", f"{QUEUE}/usr", f"{QUEUE}/var
 """What Debian's start of Postfix copies into its chroot."""
 SASLAUTHD_DIRECTORIES = ("/run/saslauthd", f"{QUEUE}/var", f"{QUEUE}/run/saslauthd")
 SERVICES_OF = {"sasl2-bin": "saslauthd", "dovecot-core": "dovecot", "postfix": "postfix"}
+DEFAULTS = "/etc/default/saslauthd"
+SOCKET_DIRECTORY = re.compile(rb"^[ \t]*OPTIONS=.*-m[ \t]*(/[^\s\"']+)", re.MULTILINE)
 DOVECOT_SOCKETS = (f"{QUEUE}/private/auth", f"{QUEUE}/private/dovecot-auth")
 
 
@@ -80,8 +83,7 @@ class _UnitAction(Action):
         from maildoctor.remedy.service_state import Unit
 
         copies = [Copies(path) for path in FILLED_AT_START if self.name == "postfix"]
-        runtime = {"saslauthd": SASLAUTHD_DIRECTORIES, "dovecot": DOVECOT_SOCKETS}
-        return (Unit(self.name), *copies, *map(Runtime, runtime.get(self.name.partition("-")[0], ())))
+        return (Unit(self.name), *copies, *map(Runtime, _runtime_places(site, self.name)))
 
     def apply(self, site: "Site", edits: tuple[Edit, ...]) -> None:
         """Call systemctl or service; Postfix's own configuration is checked first."""
@@ -90,6 +92,17 @@ class _UnitAction(Action):
         if self.name == "postfix":
             site.run("postfix", "check")
         steer(site, self.verb, *units(site, self.unit))
+
+
+def _runtime_places(site: "Site", unit: str) -> tuple[str, ...]:
+    """Give where a service's sockets may be: the usual places, and what saslauthd's ``-m`` says now."""
+    if unit == "dovecot":
+        return DOVECOT_SOCKETS
+    if unit.partition("-")[0] != "saslauthd":
+        return ()
+    found = SOCKET_DIRECTORY.findall(site.read(DEFAULTS) or b"")
+    told = [directory.decode("utf-8", "surrogateescape") for directory in found]
+    return (*SASLAUTHD_DIRECTORIES, *map(site.real, told))
 
 
 class StartUnit(_UnitAction):
