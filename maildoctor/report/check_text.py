@@ -175,8 +175,9 @@ def _details(diagnosis: Diagnosis, system: System) -> Iterator[Line]:
 def _footer(diagnosis: Diagnosis, verbose: bool) -> Iterator[Line]:
     lines = []
     if diagnosis.root_causes:
-        code = diagnosis.root_causes[0].code
-        lines.append(f"`maildoctor explain {code}` says more.")
+        first = diagnosis.root_causes[0]
+        mends = "" if first.remedy.safety is Safety.MANUAL else "`maildoctor check --fix` mends this; "
+        lines.append(f"{mends}`maildoctor explain {first.code}` says more.")
     if diagnosis.information and not verbose:
         count = len(diagnosis.information)
         lines.append(f"{count} thing{'s' if count > 1 else ''} worth knowing: `maildoctor check -v`.")
