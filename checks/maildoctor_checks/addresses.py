@@ -9,9 +9,7 @@ from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.addresses import bound, listed, own, reachable, versions
 from maildoctor.postfix.configuration import parameter
-from maildoctor.postfix.daemon import listeners
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import cost
 from maildoctor.remedy import Option, Remedy, RestartUnit, SetParameter
 
 STARTS = ("postfix-not-running", "service-not-listening", "postconf-unusable")
@@ -65,8 +63,8 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
         inet_interfaces, or the address before the service's name in master.cf, is a loopback address.
     Why:
         Debian's set-up question "Local only", and advice for machines that only send, set inet_interfaces to
-        loopback-only. Clients from elsewhere then get "connection refused". Where programs on this machine
-        are the only clients, or a proxy stands before Postfix, it is as it should be.
+        loopback-only. Clients from elsewhere then get "connection refused". Where a webmail on this machine
+        is the only client, or a proxy stands before Postfix, it is as it should be: hence information.
     Start: saslauthd-chroot
     Break:
         postconf -e inet_interfaces=loopback-only
@@ -84,14 +82,13 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
     if service.address is not None:
         yield _by_master_cf(service)
         return
-    proxied = _proxied(host, service)
     value = parameter(host, "inet_interfaces")
     yield Finding(
-        summary=f"inet_interfaces is {value.value}: only programs on this machine can reach Postfix",
+        summary=f"inet_interfaces is {value.value}: only programs on this machine can log in,"
+        " and mail clients elsewhere get connection refused",
         subject="inet_interfaces",
-        severity=Severity.INFO if proxied else Severity.ERROR,
-        impact=cost(host, service, "inet_interfaces"),
-        expected="an address that clients reach",
+        severity=Severity.INFO,
+        expected="an address that clients reach, unless that is meant",
         found=value.value,
         evidence=(Evidence.at(value.source, f"inet_interfaces = {value.value}"),),
         proof="postconf inet_interfaces",
@@ -187,11 +184,3 @@ def _interfaces_fault(host: Host) -> str:
     here = own(host)
     foreign = [each for each in addresses if each.lower() not in here]
     return f"names {foreign[0]}, which this machine does not have" if foreign else ""
-
-
-def _proxied(host: Host, service: Service) -> bool:
-    """Tell whether another program takes mail clients from the network, to hand them on to Postfix."""
-    if not host.live:
-        return False
-    mail = (25, 465, 587, service.port)
-    return any(each.port in mail and not each.loopback for each in listeners(host))
