@@ -82,6 +82,19 @@ def journal_command(*more: str) -> tuple[str, ...]:
     return ("journalctl", "--no-pager", "--quiet", "--output=short-iso-precise", *more, *matches)
 
 
+def _tails(host: Host, maillog_file: str | None) -> list[tuple[bytes, bool, datetime]]:
+    """Read the ends of the logs. Raises CannotLook where some are there and none may be read."""
+    logs, refusal = [], None
+    for path in _candidates(host, maillog_file):
+        try:
+            logs += [tail] if (tail := _tail(host, path)) else []
+        except CannotLook as error:
+            refusal = error
+    if refusal and not logs:
+        raise refusal
+    return logs
+
+
 def _candidates(host: Host, maillog_file: str | None) -> Iterator[str]:
     for paths in ((maillog_file,) if maillog_file else MAIL_LOGS, AUTH_LOGS):
         for path in paths:

@@ -94,11 +94,13 @@ class FastLane:
             if (kind == _REFUSED and self._balanced(place)) or (kind == _GONE and self._left(place)):
                 continue
             begin = text.rfind(b"\n", 0, place) + 1
-            done = stop = text.find(b"\n", place, end)
             if match is not None:
+                done = stop = match.end()
                 if self._refused(match, begin):
                     continue
-            elif kind == _LOGIN and self._login(place, begin, stop):
+            else:
+                done = stop = text.find(b"\n", place, end)
+            if kind == _LOGIN and self._login(place, begin, stop):
                 continue
             self._settle()
             line = text[begin : min(stop, begin + LONGEST)]

@@ -128,7 +128,7 @@ class Ledger:
         if len(once) > 2 * PROFILES:
             self._shorten()
         self.failed += len(many)
-        if refused:
+        if refused and self.probes:
             many = [each for each in many if not each[6].startswith(PROBE_USER)]
         if many:
             self._batches.setdefault(many[0][0], []).extend(many)

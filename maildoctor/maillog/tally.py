@@ -1,7 +1,7 @@
 """Counting what was said: one tally for each message (with its errno or path), in bounded memory."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from maildoctor.maillog.stamps import UNKNOWN, earlier
@@ -57,10 +57,11 @@ class Slots:
         self.width = 15
         self.counts: Counter[str] = Counter()
 
-    def add(self, times: Sequence[str]) -> None:
-        """Count ``times``."""
-        width = self.width
-        self.counts.update([when[:width] for when in times if when])
+    def add(self, moments: Mapping[str, int]) -> None:
+        """Count times, which come with how often they are meant."""
+        for when, count in moments.items():
+            if when:
+                self.counts[when[: self.width]] += count
         self._coarsen()
 
     def merge(self, other: "Slots") -> None:
@@ -97,9 +98,10 @@ class Tally:
         """Count ``attempts``, in the order of the log."""
         _, times, services, clients, addresses, mechanisms, users, samples = zip(*attempts, strict=True)
         self.count += len(attempts)
-        for when in {min(times), max(times), times[0], times[-1]}:
+        moments = Counter(times)
+        for when in {min(moments), max(moments), times[0], times[-1]}:
             self.span.add(when)
-        self.slots.add(times)
+        self.slots.add(moments)
         _bounded(self.services, services)
         _bounded(self.mechanisms, [name for name in mechanisms if name])
         if len(self.samples) < SAMPLES:
