@@ -72,8 +72,7 @@ def recent_text(host: Host, maillog_file: str | None = None) -> list[bytes]:
 
 
 def _logs(host: Host, maillog_file: str | None) -> list[tuple[bytes, bool, datetime]]:
-    logs = [tail for path in _candidates(host, maillog_file) if (tail := _tail(host, path))]
-    return logs or [_journal(host)]
+    return _tails(host, maillog_file) or [_journal(host)]
 
 
 def journal_command(*more: str) -> tuple[str, ...]:
