@@ -237,6 +237,12 @@ def _broken_headline(incident: Incident) -> str:
     side = "Our own login at another server: " if incident.side == "client" else ""
     state = {True: "Logins have succeeded since.", False: "No login has succeeded since.", None: ""}
     where = ", ".join(name for name, _ in incident.services[:3])
-    return (
-        f"{side}{incident.summary} {f'On {where}. ' if where else ''}{state[incident.logins_since]}".rstrip()
-    )
+    times = f"{incident.attempts:,} time{'s' if incident.attempts != 1 else ''}"
+    times += f" on {where}" if where else ""
+    if incident.first:
+        times += f" since {_clock(incident.first)}, last {_clock(incident.last)}"
+    return f"{side}{incident.summary} {times}. {state[incident.logins_since]}".rstrip()
+
+
+def _clock(iso: str) -> str:
+    return iso[:19].replace("T", " ")
