@@ -90,11 +90,14 @@ def _refusing(host: Host, way: Reach, user: Account) -> Step | None:
 
 
 def _membership_helps(host: Host, way: Reach, user: Account, refuses: Step) -> bool:
-    """Tell whether membership in the component's own group is all that lacks; root's group is not given."""
+    """Tell whether membership in the component's own group is all that lacks.
+
+    Only group sasl is given: another one may open more than saslauthd, shadow every password.
+    """
     gid, mode = refuses.status.st_gid, refuses.status.st_mode
-    if gid == 0 or gid in user.groups or not stat.S_ISDIR(mode) or not mode & 0o010:
+    if gid in user.groups or not stat.S_ISDIR(mode) or not mode & 0o010:
         return False
-    if group_name(host, gid) not in groups(host):
+    if group_name(host, gid) != "sasl" or "sasl" not in groups(host):
         return False
     member = user._replace(groups=user.groups | {gid})
     return may(host, way.path.value, "connect", way.root, member).errno != "EACCES"

@@ -222,7 +222,7 @@ def saslauthd_options_wrong(host: Host, service: Service) -> Iterator[Finding]:
     )
 
 
-@check(Stage.REACHABLE, explains=(*CONSEQUENCES, "saslauthd-socket-elsewhere"))
+@check(Stage.REACHABLE, explains=CONSEQUENCES)
 def saslauthd_pidfile_mismatch(host: Host, service: Service) -> Iterator[Finding]:
     """saslauthd's unit waits for its pid file in another directory.
 

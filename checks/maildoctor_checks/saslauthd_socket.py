@@ -293,7 +293,7 @@ def _as_seen(host: Host, service: Service, way: Reach) -> str:
     return ""
 
 
-@check(Stage.REACHABLE)
+@check(Stage.REACHABLE, explains=("saslauthd-pidfile-mismatch",))
 def saslauthd_socket_elsewhere(host: Host, service: Service) -> Iterator[Finding]:
     """saslauthd listens in a directory in which smtpd does not look.
 

@@ -1,12 +1,14 @@
 """The checks of saslauthd's settings and of the way to its socket, on trees (Debian 12 and 13)."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from maildoctor.finding import Severity
-from maildoctor.remedy import AddUserToGroup, ReloadUnit, Remedy, RestartUnit, SetLine
+from maildoctor.remedy import AddUserToGroup, ReloadUnit, Remedy, RestartUnit, SetLine, StatOverride
 from tests.checks.tree import SMTP, ask, mail_server
+from tests.trees.tree import as_root
 
 DEFAULTS = "/etc/default/saslauthd"
 IN_CHROOT = "/var/spool/postfix/var/run/saslauthd"
@@ -136,6 +138,28 @@ def test_the_group_is_missed_before_the_directory_is_there(tmp_path: Path) -> No
     files = old(etc__group="root:x:0:\npostfix:x:103:\nsasl:x:45:\n")
     (found,) = ask(mail_server(tmp_path, **files), "postfix-not-in-group-sasl")
     assert found.remedy == Remedy.safe(AddUserToGroup("postfix", "sasl"), ReloadUnit("postfix"))
+
+
+@as_root
+def test_no_other_group_is_given_to_postfix(tmp_path: Path) -> None:
+    group = "root:x:0:\npostfix:x:103:\nsasl:x:45:postfix\nshadow:x:5042:\n"
+    host = mail_server(tmp_path, **old(etc__group=group, **{f"{IN_CHROOT[1:]}/.keep".replace("/", "__"): ""}))
+    os.chmod(tmp_path / IN_CHROOT[1:], 0o710)
+    os.chown(tmp_path / IN_CHROOT[1:], 0, 5042)
+    assert not ask(host, "postfix-not-in-group-sasl")
+    (found,) = ask(host, "saslauthd-directory-impassable")
+    assert found.remedy == Remedy.safe(StatOverride(IN_CHROOT, "root", "sasl", 0o710))
+
+
+def test_a_unit_and_a_service_that_agree_are_left_as_they_are(tmp_path: Path) -> None:
+    files = new(
+        etc__default__saslauthd=defaults(directory="/run/authd"),
+        **{"etc__systemd__system__saslauthd.service.d__chroot.conf": ""},
+    )
+    (found,) = ask(mail_server(tmp_path, master=UNCHROOTED, **files), "saslauthd-socket-elsewhere")
+    options = SetLine(DEFAULTS, "OPTIONS", "=", '"-c -m /var/run/saslauthd"')
+    assert found.remedy == Remedy.safe(options, RestartUnit("saslauthd"))
+    assert "saslauthd-pidfile-mismatch" in found.explains
 
 
 @pytest.mark.parametrize(
