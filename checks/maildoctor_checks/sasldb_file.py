@@ -149,7 +149,7 @@ def sasldb_link_out_of_chroot(host: Host, service: Service) -> Iterator[Finding]
             Evidence(f"readlink {where.on_host}", target),
             Evidence(f"{target}, inside {where.root}", "is this link itself" if loops else "does not exist"),
         ),
-        proof=f"ls -l {quote(where.on_host)}; ls -l {quote(where.root + target)}",
+        proof=" ".join(["ls -l", *map(quote, dict.fromkeys([where.on_host, where.root + target]))]),
         remedy=link_into(host, there, where, in_the_way=True),
     )
 

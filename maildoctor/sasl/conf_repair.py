@@ -4,13 +4,15 @@ from maildoctor.pattern import pattern
 from maildoctor.sasl.smtpd_conf import parse
 
 MEANT = pattern(r"^[^\w#]*([A-Za-z0-9_-]+)[ \t]*[:=]?[ \t]*(\S.*?)?[ \t\r]*$")
+VALUES = {"mech_list": "PLAIN LOGIN"}
+"""What a key without a value may safely be given: every verifier serves these two."""
 SECRET = pattern(r"(?i)^\s*\W?\w*(?:passwd|password|_pw)\b")
 
 
 def repaired(data: bytes) -> str | None:
     """Give the file's text with its bad lines put right; None where that cannot be done or shown.
 
-    What cannot be guessed (a key without a value) is not invented, and a file with a password is not shown.
+    Whom to ask for passwords is not guessed, and a file with a password is not shown.
     """
     try:
         text = _decoded(data)
@@ -44,4 +46,5 @@ def _line(line: str) -> str | None:
     if line.lstrip()[:1] in (";", "/", "!") or line.lstrip().startswith("--"):
         return f"# {line.strip()}"
     meant = MEANT.match(line)
-    return f"{meant[1]}: {meant[2]}" if meant and meant[2] else None
+    value = meant and (meant[2] or VALUES.get(meant[1].lower()))
+    return f"{meant[1]}: {value}" if meant and value else None
