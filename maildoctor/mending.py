@@ -155,10 +155,12 @@ class Mending:
             self._kept = self._until_all_helps(self._repair, proposals)
         except RepairFailed as error:
             self.outcome.taken_back |= {each.code: str(error) for each in proposals}
-        except KeyboardInterrupt:
-            self.outcome.interrupted = True
+        except BaseException as error:
             self._kept = []
             self._take_back()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            self.outcome.interrupted = True
 
     def end(self) -> Outcome:
         """End the run; give what came of it."""

@@ -144,7 +144,8 @@ class _Fix:
         except KeyboardInterrupt:
             # At a prompt: what was mended before stays.
             mending.outcome.interrupted = True
-        course.outcome, course.after = mending.end(), mending.now
+        finally:
+            course.outcome, course.after = mending.end(), mending.now
         course.status = _status(course)
 
     def _agreed(self, mending: Mending, course: Course) -> list[Proposal]:

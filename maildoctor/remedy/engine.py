@@ -158,13 +158,18 @@ def restore(site: Site, record: Record, *, leave: Iterable[str] = ()) -> list[st
 
 
 def differences(site: Site, record: Record) -> Differences:
-    """Give what somebody changed since: for each path the lines that show it. Raises OSError."""
+    """Give what somebody changed since, or what cannot be looked at: for each path the lines that show it."""
     found: Differences = []
     for thing, was in record.before.items():
         if not isinstance(thing, Entry) or thing not in record.begun or _is_filled(thing, record):
             continue
-        now, before = capture(site, thing.path), was.paths[thing.path]
+        before = was.paths[thing.path]
         left = record.after[thing].paths[thing.path] if thing in record.after else before
+        try:
+            now = capture(site, thing.path)
+        except (RepairFailed, OSError) as error:
+            found.append((thing.path, [f"{thing.path}: cannot be looked at: {error}"]))
+            continue
         if not _is_ours(now, before, left, record, thing):
             found.append((thing.path, between(thing.path, left, now)))
     return found

@@ -142,6 +142,20 @@ def test_interrupt_takes_back(site: FakeSite) -> None:
     assert inventory(site.root) == before
 
 
+def test_crash_takes_back(site: FakeSite) -> None:
+    before = inventory(site.root)
+
+    def present(text: str) -> list[Finding]:
+        raise ZeroDivisionError
+
+    run = mending(site, present)
+    with pytest.raises(ZeroDivisionError):
+        run.mend(take(START_FAULT))
+    run.end()
+    assert inventory(site.root) == before
+    assert records(site)[0].status is Status.TAKEN_BACK
+
+
 def test_throttling_is_lifted_by_a_restart(site: FakeSite) -> None:
     reload = finding("smtpd-conf-syntax", Remedy.safe(ReloadUnit("postfix")))
     silent = {"submission": Heard("broken", silent=True)}
