@@ -8,8 +8,10 @@ from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.addresses import bound, listed, own, reachable, versions
-from maildoctor.postfix.configuration import parameter
+from maildoctor.postfix.configuration import SUBMISSION_PORTS, parameter
+from maildoctor.postfix.daemon import listeners
 from maildoctor.postfix.service import Service
+from maildoctor.postfix.setting import cost
 from maildoctor.remedy import Option, Remedy, RestartUnit, SetParameter
 
 STARTS = ("postfix-not-running", "service-not-listening", "postconf-unusable")
@@ -64,7 +66,8 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
     Why:
         Debian's set-up question "Local only", and advice for machines that only send, set inet_interfaces to
         loopback-only. Clients from elsewhere then get "connection refused". Where a webmail on this machine
-        is the only client, or a proxy stands before Postfix, it is as it should be: hence information.
+        is the only client, or a proxy stands before Postfix, it is as it should be: hence information, except
+        on 465 and 587 with nothing before them, which are there for mail programs elsewhere.
     Start: saslauthd-chroot
     Break:
         postconf -e inet_interfaces=loopback-only
@@ -87,13 +90,22 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
         summary=f"inet_interfaces is {value.value}: only programs on this machine can log in,"
         " and mail clients elsewhere get connection refused",
         subject="inet_interfaces",
-        severity=Severity.INFO,
+        severity=Severity.ERROR if _for_mail_programs(host, service) else Severity.INFO,
+        impact=cost(host, service, "inet_interfaces"),
         expected="an address that clients reach, unless that is meant",
         found=value.value,
         evidence=(Evidence.at(value.source, f"inet_interfaces = {value.value}"),),
         proof="postconf inet_interfaces",
         remedy=_open_to_the_network(),
     )
+
+
+def _for_mail_programs(host: Host, service: Service) -> bool:
+    """Tell whether mail programs elsewhere are meant: a port of theirs, and no proxy that takes them in."""
+    if service.port not in SUBMISSION_PORTS:
+        return False
+    mail = {25, *SUBMISSION_PORTS}
+    return not (host.live and any(each.port in mail and not each.loopback for each in listeners(host)))
 
 
 def _by_master_cf(service: Service) -> Finding:

@@ -180,21 +180,27 @@ def test_another_program_has_the_port(
 
 
 @pytest.mark.parametrize(
-    ("main", "master", "loopback"),
+    ("main", "master", "sockets", "severity"),
     [
-        ("inet_interfaces = loopback-only\n", SUBMISSION, True),
-        ("inet_interfaces = 127.0.0.1, [::1]\n", SUBMISSION, True),
-        ("inet_interfaces = localhost\n", SUBMISSION, True),
-        ("inet_interfaces = all\n", "127.0.0.1:" + SUBMISSION, True),
-        ("inet_interfaces = 127.0.0.1, 192.0.2.1\n", SUBMISSION, False),
-        ("inet_interfaces = loopback-only\n", "192.0.2.1:" + SUBMISSION, False),
+        ("inet_interfaces = loopback-only\n", SUBMISSION, (), Severity.ERROR),
+        ("inet_interfaces = 127.0.0.1, [::1]\n", SUBMISSION, (), Severity.ERROR),
+        ("inet_interfaces = localhost\n", SUBMISSION, (), Severity.ERROR),
+        (
+            "inet_interfaces = loopback-only\n",
+            SUBMISSION,
+            (Listener("0.0.0.0", 465, 9, 0),),
+            Severity.INFO,
+        ),
+        ("inet_interfaces = all\n", "127.0.0.1:" + SUBMISSION, (), Severity.INFO),
+        ("inet_interfaces = 127.0.0.1, 192.0.2.1\n", SUBMISSION, (), None),
+        ("inet_interfaces = loopback-only\n", "192.0.2.1:" + SUBMISSION, (), None),
     ],
 )
-def test_a_service_for_this_machine_alone_is_only_mentioned(
-    running: Running, main: str, master: str, loopback: bool
+def test_loopback_only(
+    running: Running, main: str, master: str, sockets: tuple[Listener, ...], severity: Severity | None
 ) -> None:
-    found = findings(running(main, master), "listening-on-loopback-only")
-    assert [each.severity for each in found] == [Severity.INFO] * loopback
+    found = findings(running(main, master, sockets=sockets), "listening-on-loopback-only")
+    assert [each.severity for each in found] == ([severity] if severity is not None else [])
 
 
 COMMAND = ("smtpd", "-n", "submission", "-t", "inet", "-u", "-c", "-o", "stress=")
