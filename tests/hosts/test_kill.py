@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.arrangements import arrange
+from tests.hosts.arrangements import ARRANGEMENTS, arrange
 from tests.hosts.machine import Host
+from tests.hosts.repair import fix
 
 pytestmark = pytest.mark.host
 
@@ -66,3 +67,8 @@ def test_next_run_says_that_a_repair_was_interrupted(release: str) -> None:
         assert "Taken back" in undone.stdout
         assert host.read("/etc/group") == before
         assert "interrupted" not in host.run(["maildoctor", "check"], check=False).stderr
+        host.sh(f"{kill} maildoctor check --fix --yes", check=False, timeout=120)
+        finished = fix(host, "--yes")
+        assert finished["interrupted_run"]
+        assert finished["mended"] == ["postfix-not-in-group-sasl"]
+        assert ARRANGEMENTS["saslauthd-chroot"].login(host).works
