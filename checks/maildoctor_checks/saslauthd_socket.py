@@ -60,12 +60,14 @@ def _errno(way: Reach) -> str:
 
 
 def _finding(host: Host, service: Service, way: Reach, summary: str, remedy: Remedy) -> Finding:
+    listens = ", ".join(socket.value for socket in way.sockets) or "no socket"
+    wrong = way.fault in (Fault.WITHOUT_MUX, Fault.WRONG_PATH)
     return Finding(
         summary=summary,
         subject=way.on_host,
         impact=impact(host, service),
-        expected=way.on_host,
-        found=", ".join(socket.value for socket in way.sockets) or "no socket",
+        expected=listens if wrong else way.on_host,
+        found=way.on_host if wrong else listens,
         evidence=_evidence(host, service, way),
         proof=f"ls -l {quote(way.on_host)}; ss -xl | grep /mux",
         remedy=remedy,

@@ -180,6 +180,13 @@ def test_saslauthd_path(tmp_path: Path, path: str, code: str) -> None:
     assert found == ([code] if code else [])
 
 
+def test_a_wrong_saslauthd_path_is_what_was_found(tmp_path: Path) -> None:
+    conf = "pwcheck_method: saslauthd\nsaslauthd_path: /var/run/saslauthd\n"
+    host = mail_server(tmp_path, **old(**{"etc__postfix__sasl__smtpd.conf": conf}))
+    (found,) = ask(host, "saslauthd-path-without-mux")
+    assert (found.expected, found.found) == (f"{IN_CHROOT}/mux", IN_CHROOT)
+
+
 def test_an_unchrooted_service_does_not_look_into_the_chroot(tmp_path: Path) -> None:
     assert "saslauthd-socket-in-chroot-unchrooted" in named(tmp_path, old(), master=UNCHROOTED)
 
