@@ -67,7 +67,8 @@ def relay_refuses_logged_in_clients(host: Host, service: Service) -> Iterator[Fi
 def _refused(host: Host, service: Service, refusal: Refusal) -> Finding:
     listed = restriction_list(host, service, refusal.parameter)
     permit = refusal.restriction._replace(name="permit_sasl_authenticated", argument="", warns_only=False)
-    mended = render((*listed[: refusal.place], permit, *listed[refusal.place :]))
+    behind = [each for each in listed[refusal.place :] if each.name != permit.name]
+    mended = render((*listed[: refusal.place], permit, *behind))
     return Finding(
         summary=f"{refusal.restriction} refuses clients who logged in: nothing before it lets them pass",
         subject=refusal.parameter,

@@ -100,6 +100,13 @@ def test_a_list_of_one_service_is_mended_there(tmp_path: Path) -> None:
     )
 
 
+def test_a_permit_that_comes_too_late_is_moved(tmp_path: Path) -> None:
+    host = mail_server(tmp_path, "smtpd_relay_restrictions = reject, permit_sasl_authenticated\n")
+    (finding,) = ask(host, "relay-refuses-logged-in-clients")
+    mended = SetParameter("smtpd_relay_restrictions", "permit_sasl_authenticated, reject")
+    assert finding.remedy.options[0].actions[0] == mended
+
+
 def test_what_cannot_be_judged_is_information(tmp_path: Path) -> None:
     host = mail_server(
         tmp_path, "smtpd_relay_restrictions = check_policy_service inet:127.0.0.1:10023, reject\n"
