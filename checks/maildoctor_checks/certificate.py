@@ -1,14 +1,16 @@
 """Offered: can the certificate and key for TLS be used?"""
 
+import os
 import time
 from collections.abc import Iterator
+from shlex import quote
 
 from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
-from maildoctor.host import Host
+from maildoctor.host import CannotLook, Host
 from maildoctor.postfix import key_pair, tls
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import evidence, proof
+from maildoctor.postfix.setting import assign, evidence, proof
 from maildoctor.remedy import (
     InstallPackages,
     Option,
@@ -16,6 +18,8 @@ from maildoctor.remedy import (
     Remedy,
 )
 
+CERTIFICATE = "smtpd_tls_cert_file"
+KEY = "smtpd_tls_key_file"
 LEVEL = "smtpd_tls_security_level"
 WRAPPER = "smtpd_tls_wrappermode"
 SNAKEOIL = "ssl-cert-snakeoil"
@@ -67,7 +71,8 @@ def tls_key_unusable(host: Host, service: Service) -> Iterator[Finding]:
         postconf -e smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key
         postfix reload
     Safety:
-        Only you know which key belongs to the certificate.
+        Safe where a key beside the certificate, or in /etc/ssl/private, belongs to it: that one is set.
+        Otherwise only you know where it is.
     See: TLS_README
     """
     fault = _fault(host, service)
@@ -94,11 +99,19 @@ def _unusable(host: Host, service: Service, fault: tls.Fault, what: str) -> Find
             evidence(service, fault.parameter),
             *([Evidence(fault.path, fault.why)] if fault.path else ()),
         ),
-        proof=f"openssl {'pkey -noout' if what == 'key' else 'x509 -noout -subject'} -in {fault.path}"
-        if fault.path
-        else proof(service, fault.parameter),
-        remedy=_certificate_remedy(service, fault),
+        proof=_proof(service, fault),
+        remedy=_certificate_remedy(host, service, fault),
     )
+
+
+def _proof(service: Service, fault: tls.Fault) -> str:
+    if not fault.path:
+        return proof(service, fault.parameter)
+    if not fault.concerns_key:
+        return f"openssl x509 -noout -subject -in {quote(fault.path)}"
+    certificate = service.parameter(CERTIFICATE).value
+    public = f"openssl pkey -pubout -in {quote(fault.path)}"
+    return f"{public}; openssl x509 -pubkey -noout -in {quote(certificate)}" if certificate else public
 
 
 def _cost(service: Service, needed: bool) -> Impact:
@@ -107,7 +120,9 @@ def _cost(service: Service, needed: bool) -> Impact:
     return Impact.ALL_LOGINS if needed else Impact.SOME_LOGINS
 
 
-def _certificate_remedy(service: Service, fault: tls.Fault) -> Remedy:
+def _certificate_remedy(host: Host, service: Service, fault: tls.Fault) -> Remedy:
+    if fault.parameter == KEY and (found := _its_key(host, service)):
+        return Remedy.safe(assign(service, KEY, found), ReloadUnit("postfix"))
     if SNAKEOIL in fault.path and "no such file" in fault.why:
         made = Option(
             "self-signed",
@@ -116,6 +131,34 @@ def _certificate_remedy(service: Service, fault: tls.Fault) -> Remedy:
         )
         return Remedy.choice(made)
     return Remedy.manual(f"Set {fault.parameter} to the right file, or put it in its place; reload Postfix.")
+
+
+def _its_key(host: Host, service: Service) -> str | None:
+    """Seek the certificate's key beside it, where its key was sought, and where Debian keeps keys."""
+    files = [service.parameter(name).value for name in (CERTIFICATE, KEY)]
+    certificate = _content(host, files[0])
+    for directory in dict.fromkeys([*map(os.path.dirname, files), "/etc/ssl/private"]):
+        for name in _names(host, directory)[:100]:
+            path = f"{directory}/{name}"
+            if not name.endswith((".key", ".pem")):
+                continue
+            if key_pair.belong_together(certificate, _content(host, path)):
+                return path
+    return None
+
+
+def _names(host: Host, directory: str) -> list[str]:
+    try:
+        return host.names(directory) if directory.startswith("/") else []
+    except CannotLook:
+        return []
+
+
+def _content(host: Host, path: str) -> bytes:
+    try:
+        return host.read(path) if path.startswith("/") else b""
+    except CannotLook:
+        return b""
 
 
 @check(Stage.OFFERED)

@@ -104,6 +104,18 @@ def test_a_certificate_and_its_key(tmp_path: Path) -> None:
     assert ask(host, "tls-certificate-expired") == ()
 
 
+def test_the_key_of_the_certificate_is_sought_beside_it(tmp_path: Path) -> None:
+    host = with_tls(tmp_path, key=OTHER_KEY)
+    (found,) = ask(host, "tls-key-unusable")
+    assert not found.remedy.options
+    assert found.proof == "openssl pkey -pubout -in /tls/key; openssl x509 -pubkey -noout -in /tls/cert"
+    (tmp_path / "tls/other.key").write_text(OTHER_KEY)
+    (tmp_path / "tls/mail.key").write_text(KEY)
+    (found,) = ask(TreeHost(str(tmp_path)), "tls-key-unusable")
+    right = SetParameter("smtpd_tls_key_file", "/tls/mail.key")
+    assert found.remedy == Remedy.safe(right, ReloadUnit("postfix"))
+
+
 def test_openssl_is_not_asked_where_both_plainly_belong_together() -> None:
     assert belong_together(CERTIFICATE.encode(), KEY.encode())
     assert not belong_together(CERTIFICATE.encode(), OTHER_KEY.encode())
