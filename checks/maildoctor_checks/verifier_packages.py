@@ -17,6 +17,12 @@ SASLAUTHD = ("/usr/sbin/saslauthd", "/usr/local/sbin/saslauthd", "/sbin/saslauth
 DOVECOT = ("/usr/sbin/dovecot", "/usr/local/sbin/dovecot")
 
 
+def _reinstall(package: str) -> Remedy:
+    return Remedy.manual(
+        f"apt-get install --reinstall {package} brings the files back; then: systemctl restart postfix"
+    )
+
+
 @check(Stage.INSTALLED, explains=("service-throttled", "no-mechanism-left"))
 def sasl_modules_missing(host: Host, service: Service) -> Iterator[Finding]:
     """Cyrus SASL's mechanisms are not installed.
@@ -52,7 +58,7 @@ def sasl_modules_missing(host: Host, service: Service) -> Iterator[Finding]:
         found="neither",
         evidence=(state("libsasl2-modules", found),),
         proof="ls /usr/lib/*/sasl2 /usr/lib/sasl2",
-        remedy=Remedy.manual("apt-get install --reinstall libsasl2-modules brings the files back.")
+        remedy=_reinstall("libsasl2-modules")
         if there
         else Remedy.safe(_install("libsasl2-modules"), RestartUnit("postfix")),
     )
@@ -140,7 +146,7 @@ def sasldb_plugin_missing(host: Host, service: Service) -> Iterator[Finding]:
         found="no such file",
         evidence=(state("libsasl2-modules-db", found),),
         proof="ls /usr/lib/*/sasl2 /usr/lib/sasl2",
-        remedy=Remedy.manual("apt-get install --reinstall libsasl2-modules-db brings the files back.")
+        remedy=_reinstall("libsasl2-modules-db")
         if there
         else Remedy.safe(_install("libsasl2-modules-db"), RestartUnit("postfix")),
     )
