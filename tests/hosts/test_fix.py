@@ -1,51 +1,14 @@
-"""Break, name, mend, log in, look again, do nothing more, undo: on real hosts, byte for byte."""
+"""Repairs of whole hosts: from nothing, by choice, by two admins, over a reboot, and back."""
 
 import pytest
 
 from tests.hosts import smtp
-from tests.hosts.arrangements import ARRANGEMENTS, arrange, arranged
-from tests.hosts.doctor import ask, wait_for_login
-from tests.hosts.faults import FAULTS, Fault
-from tests.hosts.machine import Host, wait_until
+from tests.hosts.arrangements import ARRANGEMENTS, arranged
+from tests.hosts.doctor import ask
+from tests.hosts.machine import wait_until
 from tests.hosts.repair import differences, fix, inventory, undo
 
 pytestmark = pytest.mark.host
-
-WITHIN_TLS = "noplaintext for everybody"
-"""The recommended choice leaves logins within TLS alone."""
-
-
-@pytest.mark.parametrize(
-    ("release", "fault"),
-    [pytest.param(each, fault, id=f"{fault.name}-{each}") for fault in FAULTS for each in fault.releases],
-)
-def test_mended_and_taken_back(release: str, fault: Fault) -> None:
-    arrangement = ARRANGEMENTS[fault.start]
-    with Host(release) as host:
-        arrange(host, fault.start)
-        wait_for_login(host, arrangement)
-        host.sh(fault.script)
-        causes = ask(host).document["root_causes"]
-        if any(cause["remedy"]["safety"] == "manual" for cause in causes):
-            pytest.skip("only a person can mend this")
-        before = inventory(host)
-        accepted = [f"--accept={each['code']}" for each in causes if each["remedy"]["safety"] == "choice"]
-        done = fix(host, "--yes", *accepted)
-        assert set(done["mended"]) >= {cause["code"] for cause in causes}, done
-        assert (done["taken_back"], done["problems"]) == ([], [])
-        assert_logins_work(host, fault)
-        assert ask(host).causes == []
-        assert fix(host, "--yes")["status"] == "nothing-to-do"
-        undo(host)
-        assert differences(before, inventory(host)) == []
-
-
-def assert_logins_work(host: Host, fault: Fault) -> None:
-    arrangement = ARRANGEMENTS[fault.start]
-    if WITHIN_TLS in fault.name:
-        assert smtp.login(host, port=arrangement.port or 587, tls="starttls").works
-    else:
-        assert arrangement.login(host).works
 
 
 @pytest.mark.parametrize("verifier", ["saslauthd", "sasldb"])
