@@ -15,7 +15,8 @@ from maildoctor.postfix.admission import (
     refusals,
     restriction_list,
 )
-from maildoctor.postfix.configuration import version
+from maildoctor.postfix.configuration import MAIN_CF, version
+from maildoctor.postfix.logical_line import is_utf16
 from maildoctor.postfix.restrictions import has_safeguard, render
 from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import assign, cost, evidence, proof
@@ -142,7 +143,7 @@ def relay_safeguard_missing(host: Host, service: Service) -> Iterator[Finding]:
         Safe: it closes, it opens nothing. A reload does not lift master's throttle, a restart does.
     See: postconf(5), SMTPD_RELAY_README
     """
-    if _is_guarded(host, service):
+    if _is_guarded(host, service) or is_utf16(host.text(MAIN_CF)):
         return
     parameters = _guarding_lists(host)
     yield Finding(

@@ -10,7 +10,7 @@ from maildoctor.remedy import ContinueUnit, Remedy, RestartUnit, SetLine
 from maildoctor.remedy.action import Action
 from maildoctor.sasl.intention import needs_saslauthd
 from maildoctor.sasl.saslauthd import DEFAULTS, installed, instances, main_instance, reads_start
-from maildoctor.sasl.saslauthd_daemon import Daemon, at_boot, daemons, unit_state
+from maildoctor.sasl.saslauthd_daemon import Daemon, at_boot, daemons, has_unit_of_the_admin, unit_state
 from maildoctor.sasl.saslauthd_reach import Fault, reach
 from maildoctor.sasl.saslauthd_unit import masked, unit
 from maildoctor_checks._saslauthd import CONSEQUENCES, boot, impact, is_running, log_command, process_evidence
@@ -41,9 +41,9 @@ def saslauthd_start_not_yes(host: Host, service: Service) -> Iterator[Finding]:
     instance = main_instance(host)
     if not needs_saslauthd(host, service) or instance is None or not reads_start(host):
         return
-    if any(each.starts or "START" in each.defaults.unknown for each in instances(host)) or not installed(
-        host
-    ):
+    if any(each.starts or "START" in each.defaults.unknown for each in instances(host)):
+        return
+    if not installed(host) or has_unit_of_the_admin(host):
         return
     value = instance.defaults.get("START")
     found = f"START={value.value}" if value.source else "no START line"

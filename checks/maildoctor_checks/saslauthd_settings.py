@@ -121,6 +121,10 @@ def _spell(host: Host, complaint: Complaint) -> Remedy:
     match = re.match(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*)$", complaint.text)
     if match is None or match[1] not in READ or re.search(r"[`$\\]", match[2]):
         return Remedy.manual(f'Write line {complaint.line} of {DEFAULTS} as NAME="value".')
+    if len(re.findall(rf"(?m)^\s*(?:export\s+)?{match[1]}\s*=", host.text(DEFAULTS))) > 1:
+        return Remedy.manual(
+            f"{match[1]} is set more than once: mend or remove line {complaint.line} of {DEFAULTS}."
+        )
     value = match[2].partition(" #")[0].strip().strip("\"'").strip()
     text = value if re.fullmatch(r"[\w./-]+", value) else f'"{value}"'
     return Remedy.safe(SetLine(DEFAULTS, match[1], "=", text), RestartUnit("saslauthd"))

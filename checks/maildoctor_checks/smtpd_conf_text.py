@@ -73,8 +73,8 @@ def smtpd_conf_syntax(host: Host, service: Service) -> Iterator[Finding]:
 
 def _shown(line: str) -> str:
     """Give the line without what may be a password."""
-    key = line.partition(":")[0].partition("=")[0]
-    return f"{key.strip()} ..." if key.strip().lower().endswith(("passwd", "_pw", "password")) else line[:200]
+    key = re.split(r"[\s:=]", line.strip("\ufeff \t"), maxsplit=1)[0]
+    return f"{key} ..." if re.search(r"(?i)pass|pw$|secret", key) else line[:200]
 
 
 def _rewrite(host: Host, conf: SmtpdConf) -> Remedy:

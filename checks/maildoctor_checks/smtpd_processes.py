@@ -99,10 +99,16 @@ def smtpd_older_than_change(host: Host, service: Service) -> Iterator[Finding]:
         Safe: a reload lets each smtpd finish with its client.
     See: master(8), postconf(5) max_idle, max_use
     """
-    alive = [each for each in smtpds(host) if each.service == service.name]
+    alive = _taking_clients(host, service)
     yield from _without_groups(host, service, alive)
     yield from _older_than_files(host, service, alive)
     yield from _unread_master_cf(host, service, alive)
+
+
+def _taking_clients(host: Host, service: Service) -> list[Smtpd]:
+    """Give the service's smtpds that new clients may meet; one of before the reload ends with its client."""
+    reloaded = last_reload(host)
+    return [each for each in smtpds(host) if each.service == service.name and each.started >= reloaded]
 
 
 class _Jam(NamedTuple):

@@ -4,6 +4,7 @@ import contextlib
 import os
 from typing import NamedTuple
 
+from maildoctor.debian.units import starts_at_boot
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing, NeedsLiveHost
 from maildoctor.pattern import pattern
@@ -13,6 +14,7 @@ from maildoctor.sasl.saslauthd_unit import NAME, unit
 
 LOCK = pattern(r"setlk|lock")
 BOOT_LINK = pattern(r"S\d\dsaslauthd")
+IN_SERVICE = pattern(r"(?m)/([^/\n]+)\.service$")
 STOPPED = ("T", "t", "D", "Z", "X")
 """States of proc(5) in which a process answers nobody; D, waiting for a disk, may pass."""
 
@@ -29,6 +31,8 @@ class Daemon(NamedTuple):
     """One letter a process, as in proc(5)."""
     waits: tuple[str, ...] = ()
     """The kernel's function in which each process sleeps (proc(5), wchan); empty where it is not shown."""
+    unit: str = ""
+    """The systemd service of which it is part, without ``.service``; empty where none shows."""
 
     @property
     def stopped(self) -> bool:
@@ -72,9 +76,18 @@ def daemons(host: Host) -> tuple[Daemon, ...]:
 
 def _daemon(words: tuple[str, ...], pids: tuple[int, ...], started: tuple[float, ...]) -> Daemon:
     states = "".join(map(_state, pids))
-    return Daemon(
-        pids, words, saslauthd_arguments.parse(words), min(started), states, tuple(map(_wait, pids))
-    )
+    arguments = saslauthd_arguments.parse(words)
+    return Daemon(pids, words, arguments, min(started), states, tuple(map(_wait, pids)), _unit_of(pids[0]))
+
+
+def _unit_of(pid: int) -> str:
+    """Name the systemd service of a process by the last component of its cgroup: cgroups(7)."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            found = IN_SERVICE.search(file.read(65536))
+    except OSError:
+        return ""
+    return found[1] if found else ""
 
 
 def _wait(pid: int) -> str:
@@ -101,8 +114,17 @@ def _state(pid: int) -> str:
 
 
 @fact
+def has_unit_of_the_admin(host: Host) -> bool:
+    """Tell whether one runs that a service with another name started, and starts at boot."""
+    names = {each.unit for each in daemons(host)} if host.live else set()
+    return any("sasl" in name and f"{name}.service" != NAME and starts_at_boot(host, name) for name in names)
+
+
+@fact
 def at_boot(host: Host) -> bool:
     """Tell whether it is started at boot: a unit's ``wants`` link, or a start link of the init script."""
+    if has_unit_of_the_admin(host):
+        return True
     if unit(host) is not None:
         base = "/etc/systemd/system"
         wanting = [f"{base}/{name}" for name in _names(host, base) if name.endswith((".wants", ".requires"))]

@@ -241,9 +241,15 @@ def test_a_client_that_is_greeted_at_the_second_look(
 
 def test_an_smtpd_that_is_older_than_main_cf(running: Running) -> None:
     host = running(smtpds=(SMTPD._replace(started=1000.0),))
+    know(host, daemon.last_reload, 900.0)
     (finding,) = findings(host, "smtpd-older-than-change")
     assert (finding.subject, finding.severity) == ("/etc/postfix/main.cf", Severity.WARNING)
     assert finding.remedy.notes == "Without a reload it heals by itself when smtpd has been idle for 100s."
+
+
+def test_an_smtpd_of_before_the_reload_ends_with_its_client(running: Running) -> None:
+    host = running(smtpds=(SMTPD._replace(started=1000.0),))
+    assert findings(host, "smtpd-older-than-change") == []
 
 
 def test_an_smtpd_that_knows_everything(running: Running) -> None:

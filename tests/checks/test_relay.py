@@ -157,6 +157,12 @@ def test_the_missing_safeguard(tmp_path: Path, relay: str, mended: str) -> None:
     assert replace(same, services=finding.services) == finding
 
 
+def test_of_a_main_cf_that_is_no_text_nothing_is_said(tmp_path: Path) -> None:
+    host = mail_server(tmp_path)
+    (tmp_path / "etc/postfix/main.cf").write_text("compatibility_level = 0\n", encoding="utf-16")
+    assert ask(host, "relay-safeguard-missing") == ()
+
+
 def test_a_safeguard_in_either_list_will_do(tmp_path: Path) -> None:
     host = mail_server(
         tmp_path,

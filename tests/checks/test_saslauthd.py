@@ -134,6 +134,12 @@ def test_start_as_a_whole(tmp_path: Path) -> None:
     assert found.remedy == Remedy.safe(SetLine(DEFAULTS, "START", "=", "yes"), RestartUnit("saslauthd"))
 
 
+def test_a_broken_line_beside_a_sound_one_is_left_to_the_admin(tmp_path: Path) -> None:
+    host = mail_server(tmp_path, **old(etc__default__saslauthd=defaults() + 'OPTIONS="-c -m\n'))
+    (found,) = ask(host, "saslauthd-defaults-syntax")
+    assert (found.found, found.remedy.options) == ('OPTIONS="-c -m', ())
+
+
 def test_the_group_is_missed_before_the_directory_is_there(tmp_path: Path) -> None:
     files = old(etc__group="root:x:0:\npostfix:x:103:\nsasl:x:45:\n")
     (found,) = ask(mail_server(tmp_path, **files), "postfix-not-in-group-sasl")

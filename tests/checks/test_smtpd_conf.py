@@ -99,8 +99,11 @@ def test_with_auth_on_25_it_stops_incoming_mail(tmp_path: Path) -> None:
     assert ask(host, "smtpd-conf-syntax")[0].impact is Impact.INCOMING_MAIL
 
 
-def test_a_password_is_never_shown(tmp_path: Path) -> None:
-    text = "pwcheck_method: auxprop\nauxprop_plugin: sql\nsql_passwd = geheim\n"
+@pytest.mark.parametrize(
+    "line", ["sql_passwd = geheim", "sql_passwd geheim", "\ufeffldapdb_pw=geheim", "\tSQL_PASSWORD geheim"]
+)
+def test_a_password_is_never_shown(tmp_path: Path, line: str) -> None:
+    text = f"{line}\npwcheck_method: auxprop\nauxprop_plugin: sql\n"
     (found,) = ask(mail_server(tmp_path, **{FILE: text}), "smtpd-conf-syntax")
     assert "geheim" not in repr(found)
 

@@ -8,7 +8,7 @@ from maildoctor.host import TreeHost
 from maildoctor.sasl import pam
 from maildoctor.sasl.saslauthd import instances, main_instance, reads_start
 from maildoctor.sasl.saslauthd_arguments import Arguments, parse
-from maildoctor.sasl.saslauthd_daemon import at_boot
+from maildoctor.sasl.saslauthd_daemon import Daemon, at_boot, daemons, has_unit_of_the_admin
 from maildoctor.sasl.saslauthd_ownership import as_made
 from maildoctor.sasl.saslauthd_unit import unit
 
@@ -112,6 +112,27 @@ def test_at_boot_by_start_link_or_by_wants_link(tmp_path: Path) -> None:
     assert not at_boot(host(tmp_path / "c", {**native, "/etc/systemd/system/x": ""}))
     link = "/etc/systemd/system/multi-user.target.wants/saslauthd.service"
     assert at_boot(host(tmp_path / "d", {**native, link: ""}))
+
+
+@pytest.mark.parametrize(
+    ("unit_name", "wanted", "own"),
+    [
+        ("saslauthd-mail", True, True),
+        ("saslauthd-mail", False, False),
+        ("saslauthd", True, False),
+        ("", 1, False),
+    ],
+)
+def test_a_unit_of_the_admin_starts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit_name: str, wanted: bool, own: bool
+) -> None:
+    base, file = "/etc/systemd/system", f"{unit_name}.service"
+    link = {f"{base}/multi-user.target.wants/{file}": ""} if wanted else {}
+    tree = host(tmp_path, {"/run/systemd/system/x": "", f"{base}/{file}": "[Service]\n", **link})
+    monkeypatch.setattr(tree, "live", True)
+    running = Daemon((7,), (), Arguments(), 1.0, "S", ("",), unit_name)
+    tree.memory[(daemons.__wrapped__, ())] = ((running,), None)  # type: ignore[attr-defined]
+    assert has_unit_of_the_admin(tree) is own
 
 
 def test_the_directory_as_the_init_script_makes_it(tmp_path: Path) -> None:
