@@ -100,17 +100,22 @@ def saslauthd_not_installed(host: Host, service: Service) -> Iterator[Finding]:
     if not (sources or host.intended == "saslauthd") or any(host.exists(each) for each in SASLAUTHD):
         return
     found = package(host, "sasl2-bin")
-    if found and found.usable:
-        return
+    lost = found is not None and found.usable
+    if lost and not host.live:
+        return  # A recorded tree has no programs.
     meant = Evidence.at(sources[0].source, "pwcheck_method: saslauthd") if sources else None
+    gone = Evidence(f"stat {SASLAUTHD[0]}", "no such file or directory")
     yield Finding(
-        summary="saslauthd is to verify the passwords, but it is not installed (package sasl2-bin)",
+        summary="saslauthd is to verify the passwords, but "
+        + ("its program is gone" if lost else "it is not installed (package sasl2-bin)"),
         subject="sasl2-bin",
         expected="installed",
-        found=found.state if found else "not installed",
-        evidence=(*((meant,) if meant else ()), state("sasl2-bin", found)),
-        proof=query("sasl2-bin"),
-        remedy=Remedy.safe(_install("sasl2-bin")),
+        found=f"no {SASLAUTHD[0]}" if lost else found.state if found else "not installed",
+        evidence=(*((meant,) if meant else ()), state("sasl2-bin", found), *((gone,) if lost else ())),
+        proof=f"ls -l {SASLAUTHD[0]}" if lost else query("sasl2-bin"),
+        remedy=Remedy.manual("apt-get install --reinstall sasl2-bin, then: systemctl restart saslauthd")
+        if lost
+        else Remedy.safe(_install("sasl2-bin")),
     )
 
 

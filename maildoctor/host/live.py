@@ -15,7 +15,7 @@ from maildoctor.host.errors import CommandHung, CommandMissing
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 OUTPUT_LIMIT = 8 * 1024 * 1024
-TOTAL_SECONDS = 9.0
+TOTAL_SECONDS = 4.0
 """All commands together may keep the admin waiting this long."""
 
 

@@ -79,6 +79,16 @@ def test_saslauthd_is_not_installed(host: TreeHost) -> None:
     )
 
 
+def test_the_program_is_gone_though_the_package_is_there(
+    host: TreeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(host, "sasl2-bin")
+    assert findings(host, "saslauthd-not-installed") == []
+    monkeypatch.setattr(host, "live", True)
+    (finding,) = findings(host, "saslauthd-not-installed")
+    assert (finding.found, finding.remedy.options) == ("no /usr/sbin/saslauthd", ())
+
+
 @pytest.mark.parametrize("path", ["/usr/sbin/saslauthd", "/usr/local/sbin/saslauthd"])
 def test_a_saslauthd_of_any_origin_will_do(host: TreeHost, path: str) -> None:
     installed(host, path)
