@@ -106,7 +106,7 @@ def queue_directory_impassable(host: Host) -> Iterator[Finding]:
         expected="x for user postfix",
         found=f"{mode:04o} {owner}:{group_name(host, step.status.st_gid)}",
         evidence=(Evidence(f"stat {step.path}", f"{mode:04o}: no x for user postfix"),),
-        proof=f"sudo -u postfix test -x {shlex.quote(directory.value)}",
+        proof=f"namei -l {shlex.quote(directory.value)}",
         remedy=Remedy.safe(let_pass(host, step), RestartUnit("postfix")),
     )
 

@@ -6,13 +6,13 @@ from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import ContinueUnit, Remedy, RestartUnit, SetLine
+from maildoctor.remedy import ContinueUnit, Option, Remedy, RestartUnit, SetLine, UnmaskUnit
 from maildoctor.remedy.action import Action
 from maildoctor.sasl.intention import needs_saslauthd
 from maildoctor.sasl.saslauthd import DEFAULTS, installed, instances, main_instance, reads_start
 from maildoctor.sasl.saslauthd_daemon import Daemon, at_boot, daemons, has_unit_of_the_admin, unit_state
 from maildoctor.sasl.saslauthd_reach import Fault, reach
-from maildoctor.sasl.saslauthd_unit import masked, unit
+from maildoctor.sasl.saslauthd_unit import NAME, masked, unit
 from maildoctor_checks._saslauthd import CONSEQUENCES, boot, impact, is_running, log_command, process_evidence
 
 
@@ -87,19 +87,27 @@ def saslauthd_not_running(host: Host, service: Service) -> Iterator[Finding]:
         return
     state = unit_state(host)
     shown = f"{state.active} ({state.sub}), result {state.result}" if state else ""
-    unmask = "It is masked: systemctl unmask saslauthd && systemctl restart saslauthd"
+    mask = masked(host)
     yield Finding(
-        summary="saslauthd does not run",
+        summary="saslauthd is masked: nothing can start it" if mask else "saslauthd does not run",
         subject="saslauthd",
         impact=impact(host, service),
         expected="a running saslauthd",
         found="no such process",
         evidence=(
             *process_evidence(host),
+            *([Evidence(f"/etc/systemd/system/{NAME}", "is a link to /dev/null")] if mask else []),
             *([Evidence("systemctl show saslauthd", shown)] if shown else []),
         ),
-        proof=log_command(host),
-        remedy=Remedy.manual(unmask) if masked(host) else Remedy.safe(*boot(host), RestartUnit("saslauthd")),
+        proof="systemctl status --no-pager saslauthd" if mask else log_command(host),
+        remedy=_unmask() if mask else Remedy.safe(*boot(host), RestartUnit("saslauthd")),
+    )
+
+
+def _unmask() -> Remedy:
+    actions = (UnmaskUnit("saslauthd"), RestartUnit("saslauthd"))
+    return Remedy.choice(
+        Option("unmask", "Whoever masked it did not want it to run; logins need it.", actions)
     )
 
 

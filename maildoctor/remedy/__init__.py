@@ -21,6 +21,7 @@ from maildoctor.remedy.service_action import (
     RestartUnit,
     StartUnit,
     UnitDropIn,
+    UnmaskUnit,
 )
 from maildoctor.remedy.system import System
 
@@ -52,5 +53,6 @@ __all__ = [
     "SymbolicLink",
     "System",
     "UnitDropIn",
+    "UnmaskUnit",
     "WriteFile",
 ]

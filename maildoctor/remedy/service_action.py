@@ -180,6 +180,28 @@ class EnableUnit(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class UnmaskUnit(Action):
+    """Let a unit be started again that ``systemctl mask`` keeps from it."""
+
+    unit: str
+    turn: ClassVar[Turn] = Turn.BOOT
+
+    def command(self, system: System) -> str:
+        """Give the systemctl(1) call; only systemd masks."""
+        return f"systemctl unmask {quote(self.unit)}"
+
+    def touches(self, site: "Site") -> "tuple[Thing, ...]":
+        """Touch the link to /dev/null."""
+        from maildoctor.remedy.thing import Entry
+
+        return (Entry(f"/etc/systemd/system/{self.unit.removesuffix('.service')}.service"),)
+
+    def apply(self, site: "Site", edits: tuple[Edit, ...]) -> None:
+        """Call systemctl, which reloads systemd as well."""
+        site.run("systemctl", "unmask", self.unit)
+
+
+@dataclass(frozen=True, slots=True)
 class InstallPackages(Action):
     """Install Debian packages."""
 

@@ -4,10 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
+from maildoctor_checks import saslauthd_daemon
 
-from maildoctor.finding import Severity
-from maildoctor.remedy import AddUserToGroup, ReloadUnit, Remedy, RestartUnit, SetLine, StatOverride
-from tests.checks.tree import SMTP, ask, mail_server
+from maildoctor.finding import Evidence, Severity
+from maildoctor.remedy import (
+    AddUserToGroup,
+    ReloadUnit,
+    Remedy,
+    RestartUnit,
+    SetLine,
+    StatOverride,
+    System,
+    UnmaskUnit,
+)
+from tests.checks.tree import SMTP, ask, mail_server, service
 from tests.trees.tree import as_root
 
 DEFAULTS = "/etc/default/saslauthd"
@@ -138,6 +148,16 @@ def test_a_broken_line_beside_a_sound_one_is_left_to_the_admin(tmp_path: Path) -
     host = mail_server(tmp_path, **old(etc__default__saslauthd=defaults() + 'OPTIONS="-c -m\n'))
     (found,) = ask(host, "saslauthd-defaults-syntax")
     assert (found.found, found.remedy.options) == ('OPTIONS="-c -m', ())
+
+
+def test_a_masked_saslauthd_is_unmasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = mail_server(tmp_path, **new())
+    (tmp_path / "etc/systemd/system/saslauthd.service").symlink_to("/dev/null")
+    monkeypatch.setattr(saslauthd_daemon, "unit_state", lambda _: None)
+    (found,) = saslauthd_daemon.saslauthd_not_running(host, service(host))
+    assert Evidence("/etc/systemd/system/saslauthd.service", "is a link to /dev/null") in found.evidence
+    assert found.remedy.options[0].actions == (UnmaskUnit("saslauthd"), RestartUnit("saslauthd"))
+    assert UnmaskUnit("saslauthd").command(System()) == "systemctl unmask saslauthd"
 
 
 def test_the_group_is_missed_before_the_directory_is_there(tmp_path: Path) -> None:
