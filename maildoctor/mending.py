@@ -215,12 +215,17 @@ class Mending:
 
     def _remaining(self, proposals: list[Proposal], seen: Diagnosis) -> list[str]:
         self.now = self.look()
-        present = {(each.code, each.subject) for each in _all(self.now)}
         known = {(each.code, each.subject) for each in _all(seen)}
-        mended = {(each.code, each.finding.subject) for each in proposals}
-        # A subject that nobody named before is the same fault under another name.
-        still = (present & mended) | {each for each in present - known if each[0] in dict(mended)}
-        return sorted({code for code, _ in still})
+        mended = {(each.code, each.finding.subject): each.finding.severity for each in proposals}
+        weights = {each.code: each.finding.severity for each in proposals}
+        still = []
+        for found in _all(self.now):
+            place = (found.code, found.subject)
+            # A subject that nobody named before is the same fault under another name.
+            same = place in mended or (found.code in weights and place not in known)
+            if same and found.severity >= mended.get(place, weights[found.code]):
+                still.append(found.code)
+        return sorted(set(still))
 
     def _take_back(self) -> bool:
         """Bring everything back; tell whether all of it could be."""

@@ -89,6 +89,13 @@ def test_repair_that_does_not_help_is_taken_back_alone(site: FakeSite) -> None:
     assert [each["code"] for each in records(site)[0].causes] == ["saslauthd-start-not-yes"]
 
 
+def test_what_is_left_as_information_has_helped(site: FakeSite) -> None:
+    hint = replace(MECHANISM_FAULT, severity=Severity.INFO)
+    run = mending(site, lambda text: [hint])
+    run.mend(take(MECHANISM_FAULT))
+    assert run.end().mended == ["saslauthd-mechanism-unknown"]
+
+
 def test_later_round_that_fails_leaves_the_earlier_one(site: FakeSite) -> None:
     run = mending(site, lambda text: [MECHANISM_FAULT] if "START=yes" in text else [START_FAULT])
     run.mend(take(START_FAULT))
