@@ -13,8 +13,10 @@ from maildoctor.remedy import InstallPackages, Option, Remedy, RestartUnit
 from maildoctor.sasl.method import method
 from maildoctor_checks._packages import asks_cyrus, query, state
 
+GONE = ("postfix-not-running", "service-not-listening", "postfix-not-enabled", "postconf-unusable")
 
-@check(Stage.INSTALLED, explains=("postfix-not-running", "service-not-listening", "postfix-not-enabled"))
+
+@check(Stage.INSTALLED, explains=GONE)
 def postfix_removed_but_configured(host: Host) -> Iterator[Finding]:
     """Postfix's package is removed; only its configuration is left.
 
