@@ -10,8 +10,9 @@ from operator import itemgetter
 
 from maildoctor.maillog.ledger import LOGIN_KEY
 from maildoctor.maillog.line import LONGEST, service_of
-from maildoctor.maillog.reader import KEPT, LONGEST_CLIENT, Reader, shortened_client
+from maildoctor.maillog.reader import KEPT, Reader
 from maildoctor.maillog.search import Block
+from maildoctor.maillog.smtpd_text import LONGEST_CLIENT, shortened_client
 from maildoctor.maillog.tally import SAMPLES, Attempt
 from maildoctor.maillog.top import LONGEST_NAME
 

@@ -6,17 +6,32 @@ authentication failed: generic failure" of one process are one attempt, counted 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from maildoctor.maillog.catalogue import Catalogue, Message, Recognised, catalogue
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
 from maildoctor.maillog.line import Line, parse, service_of
-from maildoctor.maillog.stamps import STAMP_TEXT, Calendar
+from maildoctor.maillog.session import Session, stronger
+from maildoctor.maillog.smtpd_text import (
+    ABOUT_LOGINS,
+    BASE64,
+    CLIENT,
+    COUNTED,
+    DIGITS,
+    FAILURE,
+    LOGIN,
+    REJECT,
+    SECRET_MECHANISMS,
+    SEVERITY,
+    TERMINAL,
+    plain,
+    shortened_client,
+    shortened_refusal,
+)
+from maildoctor.maillog.stamps import Calendar
 from maildoctor.maillog.tally import Attempt
 from maildoctor.maillog.top import LONGEST_NAME
 from maildoctor.maillog.verifiers import VERIFIERS, Verifiers
 from maildoctor.maillog.wanted import Wanted
-from maildoctor.pattern import pattern
 
 SESSIONS = 512
 """How many processes are remembered at a time; the longest silent is dropped first."""
@@ -25,59 +40,6 @@ KEPT = 500
 """Bytes of a line that are kept as a sample."""
 UNLOGGED = ("auth-unlogged", "")
 UNANSWERED = ("auth-unanswered", "")
-
-_HEAD = (
-    rb"(?P<stamp>" + STAMP_TEXT + rb") [^\s\[\]]{1,255} (?P<tag>[^\s\[\]]{1,100}smtpd)\[(?P<pid>\d{1,10})\]: "
-)
-_FAILURE = pattern(
-    _HEAD + rb"warning: (?P<client>[^\s\[\]]{0,255}\[(?P<address>[^\s\[\]]{1,64})\])(?::\d{1,5})?: "
-    rb"SASL (?P<mechanism>[A-Za-z0-9_-]{1,32}) authentication failed: (?P<reason>[^\n]*)"
-)
-_LOGIN = pattern(
-    _HEAD + rb"[0-9A-Za-z]{1,32}: client=(?P<client>[^\s\[\],]{0,255}\[(?P<address>[^\s\[\],]{1,64})\])"
-    rb"(?::\d{1,5})?, sasl_method=(?P<mechanism>[^\s,]{1,32}), sasl_username=(?P<user>[^\n]*)"
-)
-_TERMINAL = pattern(
-    rb"(?:warning: )?(?:(?P<client>.{0,300}?): )?SASL (?P<mechanism>[A-Za-z0-9_-]{1,32}) "
-    rb"authentication (?P<how>failed|aborted)(?::[ ]?(?P<reason>.*))?$",
-    re.S,
-)
-LONGEST_CLIENT = 120
-_SEVERITY = pattern(rb"(?:warning|fatal|error|panic): ")
-_CYRUS = pattern(r"SASL authentication (?:failure|problem|error): ")
-_COUNTED = pattern(
-    rb"disconnect from (\S{0,300}\[([^\[\]]{0,64})\](?::\d+)?|.{0,300}?) .*?\bauth=(\d{1,6})(?:/(\d{1,6}))?"
-)
-_REJECT = pattern(
-    rb"(?:NOQUEUE|[0-9A-Za-z]{1,32}): reject(?:_warning)?: (\w+) from (.{0,300}?)(?::\d+)?: (.*)", re.S
-)
-_CLIENT = pattern(rb".*\[([^\[\]]{0,64})\]")
-_BASE64 = pattern(r"[A-Za-z0-9+/]{8,}={0,2}")
-_SECRET_MECHANISMS = ("CRAM-MD5", "DIGEST-MD5", "NTLM", "SCRAM", "OTP")
-_ABOUT_LOGINS = pattern(rb"sasl|\bauth(?!\S*-results)|saslauthd|auxprop|mechanism", re.I)
-_DIGITS = pattern(r"\d+|[0-9A-Fa-f]{8,}")
-
-
-@dataclass(slots=True)
-class Session:
-    """What is known of one smtpd process since its last client came."""
-
-    service: str = ""
-    reason: Recognised | None = None
-    said: Attempt | None = None
-    """The line that stands for ``reason`` until an attempt ends with it."""
-    weak: Recognised | None = None
-    logged_in: bool = False
-    denied: list[tuple[Attempt, str]] = field(default_factory=list)
-    """Refusals to relay with their text; whether the client had logged in is told when it goes."""
-    cut_off: bool = False
-    """The client went in the middle of AUTH."""
-
-    @property
-    def speaks(self) -> bool:
-        """Tell whether it said something that may name the cause of an attempt."""
-        return self.reason is not None or self.weak is not None
-
 
 Listener = Callable[[Attempt, Message | None], None]
 
@@ -108,13 +70,13 @@ class Reader:
 
     def line(self, raw: bytes) -> None:
         """Take one line, without its line end."""
-        if match := _FAILURE.match(raw):
+        if match := FAILURE.match(raw):
             stamp, tag, pid = match["stamp"], match["tag"], match["pid"]
             self._ended(
                 raw, self.calendar.iso(stamp), service_of(tag), pid, match["client"], match["address"],
                 match["mechanism"].decode("ascii"), match["reason"].rstrip(b"\r\x00 "),
             )  # fmt: skip
-        elif match := _LOGIN.match(raw):
+        elif match := LOGIN.match(raw):
             self._logged_in(raw, match)
         else:
             self._other(raw, parse(raw))
@@ -136,10 +98,10 @@ class Reader:
     def reason_alone(self, mechanism: str, reason: bytes) -> tuple[tuple[str, str], bool, Message | None]:
         """Give the tally of an attempt whose process said nothing else, and whether a verifier refused it."""
         text = reason.decode("utf-8", "surrogateescape")[:500]
-        if text == "bad protocol / cancel" and mechanism.startswith(_SECRET_MECHANISMS):
+        if text == "bad protocol / cancel" and mechanism.startswith(SECRET_MECHANISMS):
             text = "cancelled secret"
         found = self._known.recognise("reason", text)
-        if found is None and (_BASE64.fullmatch(text) or text == "xxx=="):
+        if found is None and (BASE64.fullmatch(text) or text == "xxx=="):
             # The server's last challenge, which says nothing.
             found = self._known.recognise("reason", "base64")
         if found is None:
@@ -183,24 +145,24 @@ class Reader:
 
     def _smtpd(self, raw: bytes, line: Line) -> None:
         text = line.text
-        if match := _TERMINAL.match(text):
+        if match := TERMINAL.match(text):
             client = match["client"] or b""
-            address = _CLIENT.match(client)
+            address = CLIENT.match(client)
             reason = match["reason"] if match["how"] == b"failed" else b"aborted"
             self._ended(
                 raw, self.calendar.iso(line.stamp), service_of(line.tag), line.pid, client,
                 address[1].strip() if address else b"", match["mechanism"].decode("ascii"),
                 b"bare" if reason is None else reason.strip(),
             )  # fmt: skip
-        elif _SEVERITY.match(text):
+        elif SEVERITY.match(text):
             self._warned(raw, line)
-        elif match := _COUNTED.match(text):
+        elif match := COUNTED.match(text):
             self._disconnected(raw, line, match)
         elif text.startswith(b"disconnect from "):
             self._settle_denied(self._gone(line), False)
         elif b" after AUTH from " in text[:60]:
             self._session(line).cut_off = True
-        elif match := _REJECT.match(text):
+        elif match := REJECT.match(text):
             self._rejected(raw, line, match)
         elif b", sasl_method=" in text and b"client=" in text:
             self._odd_login(raw, line)
@@ -208,7 +170,7 @@ class Reader:
             self._warned(raw, line)
 
     def _warned(self, raw: bytes, line: Line) -> None:
-        text = _plain(line.text)
+        text = plain(line.text)
         found = self._known.recognise("smtpd", text)
         if found is None:
             self._unknown(raw, line)
@@ -230,7 +192,7 @@ class Reader:
             self._said(said)
         elif session.reason is None:
             session.reason, session.said = found, said
-        elif session.reason.message is message or _stronger(message, session.reason.message):
+        elif session.reason.message is message or stronger(message, session.reason.message):
             if session.reason.message is message:
                 self._flush(session)
             session.reason, session.said = found, said
@@ -319,7 +281,10 @@ class Reader:
         return session
 
     def _rejected(self, raw: bytes, line: Line, match: re.Match[bytes]) -> None:
-        session, shortened = self._session(line), _shortened(match[3].decode("utf-8", "surrogateescape"))
+        session, shortened = (
+            self._session(line),
+            shortened_refusal(match[3].decode("utf-8", "surrogateescape")),
+        )
         known = session.logged_in or b"sasl_username=" in match[3]
         found = self._known.recognise("reject", shortened)
         if found is None:
@@ -343,7 +308,7 @@ class Reader:
 
     def _text(self, raw: bytes, line: Line, program: str) -> None:
         """Lines of programs that know no sessions."""
-        found = self._known.recognise(program, _plain(line.text))
+        found = self._known.recognise(program, plain(line.text))
         if found is None:
             if program not in ("postfix", "other"):
                 self._unknown(raw, line)
@@ -364,10 +329,10 @@ class Reader:
 
     def _fragment(self, raw: bytes, line: Line) -> None:
         """A pasted piece of a log or of an SMTP dialogue, which names no program."""
-        if _TERMINAL.match(line.text) or self._known.recognise("smtpd", _plain(line.text)):
+        if TERMINAL.match(line.text) or self._known.recognise("smtpd", plain(line.text)):
             self._smtpd(raw, line)
             return
-        text = _plain(line.text)
+        text = plain(line.text)
         for program in ("reply", "saslauthd", "pam", "smtpd", "smtp", "other"):
             heard = text.replace(" - ", ": ", 1) if program == "pam" else text
             found = self._known.recognise(program, heard)
@@ -386,7 +351,7 @@ class Reader:
         return Attempt(key, self.calendar.iso(line.stamp), service, b"", b"", "", b"", raw[:KEPT])
 
     def _about(self, key: tuple[str, str], raw: bytes, line: Line, client: bytes, user: bytes) -> Attempt:
-        address = _CLIENT.match(client)
+        address = CLIENT.match(client)
         when, service = self.calendar.iso(line.stamp), service_of(line.tag)
         where = address[1] if address else client[:64]
         kept = shortened_client(client)
@@ -407,9 +372,9 @@ class Reader:
 
     def _unknown(self, raw: bytes, line: Line) -> None:
         text = line.text
-        if not _ABOUT_LOGINS.search(text[:500]):
+        if not ABOUT_LOGINS.search(text[:500]):
             return
-        shape = _DIGITS.sub("0", _plain(text)[:80])
+        shape = DIGITS.sub("0", plain(text)[:80])
         self.ledger.odd(f"{line.tag.decode('latin-1')}: {shape}", raw[:KEPT])
 
     def _session(self, line: Line) -> Session:
@@ -423,27 +388,3 @@ class Reader:
             self._forget(self.sessions.pop(next(iter(self.sessions))))
         session = self.sessions[pid] = Session()
         return session
-
-
-def shortened_client(client: bytes) -> bytes:
-    """Give a client as it is kept: a long host name loses its middle, never the address."""
-    if len(client) <= LONGEST_CLIENT:
-        return client
-    return client[:40] + b"..." + client[-75:]
-
-
-def _plain(text: bytes) -> str:
-    """Give a message without severity and without what Cyrus SASL puts before its own."""
-    severity = _SEVERITY.match(text)
-    plain = (text[severity.end() :] if severity else text)[:2000].decode("utf-8", "surrogateescape").strip()
-    return _CYRUS.sub("", plain, count=1) if plain.startswith("SASL authentication ") else plain
-
-
-def _stronger(new: Message, old: Message) -> bool:
-    ranks = {"consequence": 0, "client": 1, "refused": 2, "cause": 3}
-    return ranks.get(new.role, 0) > ranks.get(old.role, 0)
-
-
-def _shortened(text: str) -> str:
-    """Give the part of a reject line that the catalogue looks at: status and reason."""
-    return text.partition("; from=<")[0][:1000]

@@ -1,0 +1,33 @@
+"""What one smtpd process said since its last client came."""
+
+from dataclasses import dataclass, field
+
+from maildoctor.maillog.catalogue import Message, Recognised
+from maildoctor.maillog.tally import Attempt
+
+
+@dataclass(slots=True)
+class Session:
+    """What is known of one smtpd process since its last client came."""
+
+    service: str = ""
+    reason: Recognised | None = None
+    said: Attempt | None = None
+    """The line that stands for ``reason`` until an attempt ends with it."""
+    weak: Recognised | None = None
+    logged_in: bool = False
+    denied: list[tuple[Attempt, str]] = field(default_factory=list)
+    """Refusals to relay with their text; whether the client had logged in is told when it goes."""
+    cut_off: bool = False
+    """The client went in the middle of AUTH."""
+
+    @property
+    def speaks(self) -> bool:
+        """Tell whether it said something that may name the cause of an attempt."""
+        return self.reason is not None or self.weak is not None
+
+
+def stronger(new: Message, old: Message) -> bool:
+    """Tell whether ``new`` names the cause of an attempt better than ``old``."""
+    ranks = {"consequence": 0, "client": 1, "refused": 2, "cause": 3}
+    return ranks.get(new.role, 0) > ranks.get(old.role, 0)
