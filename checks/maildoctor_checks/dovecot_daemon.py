@@ -6,14 +6,14 @@ from maildoctor.check import check
 from maildoctor.debian.release import uses_systemd
 from maildoctor.debian.units import starts_at_boot
 from maildoctor.dovecot.config import DOVECOT_CONF
-from maildoctor.dovecot.daemon import complaint, installed, master_pid
+from maildoctor.dovecot.daemon import complaint, halted, installed, master_pid
 from maildoctor.dovecot.socket import endpoint, in_use, listened_on
 from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host, LinkLoop, Missing
 from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import evidence
-from maildoctor.remedy import EnableUnit, Remedy, RestartUnit, StartUnit
-from maildoctor_checks._dovecot import LOOPBACK, impact
+from maildoctor.remedy import ContinueUnit, EnableUnit, Remedy, RestartUnit, StartUnit
+from maildoctor_checks._dovecot import CONSEQUENCES, LOOPBACK, impact
 
 
 @check(
@@ -102,6 +102,43 @@ def dovecot_configuration_refused(host: Host, service: Service) -> Iterator[Find
         remedy=Remedy.manual(
             "Correct the line that doveconf names, then: systemctl start dovecot && systemctl restart postfix"
         ),
+    )
+
+
+@check(Stage.REACHABLE, live=True, explains=CONSEQUENCES)
+def dovecot_not_answering(host: Host, service: Service) -> Iterator[Finding]:
+    """Dovecot accepts connections and never answers.
+
+    What:
+        smtpd connects to Dovecot's socket, which the kernel accepts on its behalf, and waits ten seconds for
+        the list of mechanisms. Then it ends with "fatal: no SASL authentication mechanisms", or a login ends
+        with 454.
+    Why:
+        The process that would answer was stopped: SIGSTOP, a debugger, a frozen session.
+    Start: dovecot
+    Break:
+        pkill -STOP -x auth || true
+        pkill -STOP -x dovecot
+        systemctl restart postfix
+    Mend:
+        systemctl kill --signal=CONT dovecot
+        systemctl restart postfix
+    Safety:
+        The processes go on where they were. Postfix is restarted, since a reload does not end throttling.
+    See: signal(7), SASL_README on Dovecot
+    """
+    stopped = halted(host) if _is_meant(host, service) else ()
+    if not stopped:
+        return
+    yield Finding(
+        summary="Dovecot accepts connections but never answers: its process is stopped",
+        subject="dovecot",
+        impact=impact(host),
+        expected="processes that wait for requests",
+        found="stopped",
+        evidence=tuple(Evidence(f"/proc/{pid}/stat", "state T, stopped") for pid in stopped),
+        proof=f"ps -o pid,stat,args -p {','.join(map(str, stopped))}",
+        remedy=Remedy.safe(ContinueUnit("dovecot"), RestartUnit("postfix")),
     )
 
 

@@ -35,6 +35,37 @@ def master_pid(host: Host) -> int | None:
 
 
 @fact
+def halted(host: Host) -> tuple[int, ...]:
+    """Give the stopped processes for want of which nobody is answered: auth, or the master that starts it.
+
+    Read from proc(5). Raises NeedsLiveHost.
+    """
+    master = master_pid(host)
+    if master is None:
+        return ()
+    named = {pid: _name_and_state(host, pid) for pid in _children(host, master)}
+    auth = {pid: state for pid, (name, state) in named.items() if name == "auth"}
+    asked = auth or {master: _name_and_state(host, master)[1]}
+    return tuple(pid for pid, state in asked.items() if state in ("T", "t"))
+
+
+def _children(host: Host, pid: int) -> list[int]:
+    try:
+        return [int(word) for word in host.text(f"/proc/{pid}/task/{pid}/children").split()]
+    except Missing:
+        return []
+
+
+def _name_and_state(host: Host, pid: int) -> tuple[str, str]:
+    """Read ``PID (NAME) STATE ...``; empty where the process has ended meanwhile."""
+    try:
+        head, _, rest = host.text(f"/proc/{pid}/stat").rpartition(")")
+    except Missing:
+        return "", ""
+    return head.partition("(")[2], rest.strip()[:1]
+
+
+@fact
 def complaint(host: Host) -> str | None:
     """Give the first line with which doveconf(1) refuses the configuration, None where it takes it.
 

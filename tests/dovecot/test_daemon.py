@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maildoctor.dovecot.daemon import complaint, installed, master_pid
+from maildoctor.dovecot.daemon import complaint, halted, installed, master_pid
 from maildoctor.dovecot.socket import listened_on, listening
 from maildoctor.host import CommandMissing, NeedsLiveHost, TreeHost
 from maildoctor.host.live import Output
@@ -64,6 +64,28 @@ def test_the_pid_file_counts_only_with_its_process(
     tmp_path: Path, files: dict[str, str], pid: int | None
 ) -> None:
     assert master_pid(running(tmp_path, **files)) == pid
+
+
+@pytest.mark.parametrize(
+    ("master", "auth", "found"),
+    [
+        ("S", "S", ()),
+        ("T", "S", ()),
+        ("S", "T", (79,)),
+        ("T", "t", (79,)),
+        ("T", None, (77,)),
+        ("S", None, ()),
+    ],
+)
+def test_whose_stop_leaves_nobody_to_answer(
+    tmp_path: Path, master: str, auth: str | None, found: tuple[int, ...]
+) -> None:
+    files = {"run/dovecot/master.pid": "77\n", "proc/77/comm": "dovecot\n"}
+    files |= {"proc/77/task/77/children": "78 79 80 ", "proc/77/stat": f"77 (dovecot) {master} 1 77"}
+    files["proc/78/stat"] = "78 (anvil) T 77 77"
+    if auth:
+        files["proc/79/stat"] = f"79 (auth) {auth} 77 77"
+    assert halted(running(tmp_path, **files)) == found
 
 
 def test_a_tree_runs_nothing(tmp_path: Path) -> None:
