@@ -270,3 +270,73 @@ ARRANGEMENTS |= {
         """
     ),
 }
+
+# What stands beside the login on grown hosts, and must not be taken for a fault.
+ARRANGEMENTS |= {
+    # Port 25 is postscreen's, its smtpd is of type pass, and a content filter hands mail back on 10025.
+    "postscreen-and-content-filter": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot pam
+        postconf -e smtpd_sasl_auth_enable=yes postscreen_greet_wait=1s \\
+            'content_filter=amavis:[127.0.0.1]:10024'
+        postconf -MX smtp/inet
+        postconf -M 'smtp/inet=smtp inet n - y - 1 postscreen' 'smtpd/pass=smtpd pass - - y - - smtpd' \
+            'amavis/unix=amavis unix - - y - 2 smtp' \\
+            '127.0.0.1:10025/inet=127.0.0.1:10025 inet n - n - 10 smtpd'
+        postconf -P 127.0.0.1:10025/inet/content_filter= 127.0.0.1:10025/inet/smtpd_relay_restrictions= \
+            127.0.0.1:10025/inet/smtpd_recipient_restrictions=permit_mynetworks,reject
+        service submission y
+        """
+    ),
+    "dovecot-over-tcp": Arrangement(
+        """
+        mail_user
+        dovecot_auth
+        [ "$debian" -ge 13 ] && address=listen || address=address
+        sed -i -e 's/unix_listener .*/inet_listener sasl {/' -e '/user =/d' -e '/group =/d' \
+            -e "s/mode = .*/port = 12345\\n    $address = 127.0.0.1/" /etc/dovecot/conf.d/99-postfix.conf
+        systemctl restart dovecot
+        submission y smtpd_sasl_type=dovecot smtpd_sasl_path=inet:127.0.0.1:12345
+        """
+    ),
+    "sasldb-without-smtpd-conf": Arrangement(
+        """
+        sasldb_user hoge
+        sasldb_for_postfix
+        mkdir -p $queue/etc
+        ln /etc/sasldb2 $queue/etc/sasldb2
+        submission y
+        """,
+        mechanisms=CRAM,
+    ),
+    "saslauthd-unit-of-the-admin": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        adduser --quiet postfix sasl
+        directory=$queue/var/run/saslauthd
+        cat > /etc/systemd/system/saslauthd-postfix.service <<END
+[Service]
+ExecStartPre=install -d -o root -g sasl -m 0710 $directory
+ExecStart=/usr/sbin/saslauthd -d -a pam -m $directory
+[Install]
+WantedBy=multi-user.target
+END
+        systemctl --quiet enable --now saslauthd-postfix
+        submission y
+        """
+    ),
+    "plaintext-under-tls-alone": Arrangement(
+        """
+        mail_user
+        saslauthd_smtpd_conf
+        saslauthd_in_chroot pam
+        uncomment_service submission
+        postconf -e smtpd_sasl_security_options=noanonymous,noplaintext \
+            smtpd_sasl_tls_security_options=noanonymous
+        """,
+        tls="starttls",
+    ),
+}
