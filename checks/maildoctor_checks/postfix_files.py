@@ -50,7 +50,7 @@ def main_cf_broken(host: Host) -> Iterator[Finding]:
         yield _unreadable(problem, MAIN_CF, "postconf -n")
 
 
-@check(Stage.LISTENING, explains=DEAD)
+@check(Stage.LISTENING, explains=(*DEAD, "auth-not-enabled"))
 def master_cf_broken(host: Host) -> Iterator[Finding]:
     """Postfix's master cannot read master.cf.
 

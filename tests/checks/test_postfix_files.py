@@ -87,6 +87,7 @@ def test_a_line_of_master_cf(make_host: MakeHost) -> None:
     (finding,) = findings(make_host(master=SMTP + "-o a=b\n"), "master-cf-broken")
     assert finding.evidence[0].source == f"{MASTER_CF}:2"
     assert finding.severity is Severity.ERROR
+    assert "auth-not-enabled" in finding.explains, "the option is not taken for the service above it"
 
 
 def test_spaces_around_the_equals_sign_of_an_option(make_host: MakeHost) -> None:
