@@ -10,6 +10,7 @@ from maildoctor.remedy.trouble import RepairFailed
 STEER_SECONDS = 45.0
 """systemd itself gives a service 90 s; an admin at the keyboard is not kept that long."""
 APT_SECONDS = 600.0
+OTHER_KINDS = (".mount", ".socket", ".path", ".timer", ".target")
 POSTFIX_INSTANCE = "postfix@-.service"
 """The real service where ``postfix.service`` is a dummy: Debian 12 and before."""
 
@@ -78,7 +79,7 @@ def units(site: Site, name: str) -> tuple[str, ...]:
     name = name.removesuffix(".service")
     if name == "postfix" and is_dummy(site):
         return ("postfix.service", POSTFIX_INSTANCE)
-    return (f"{name}.service",)
+    return (name if name.endswith(OTHER_KINDS) else f"{name}.service",)
 
 
 def is_dummy(site: Site) -> bool:
