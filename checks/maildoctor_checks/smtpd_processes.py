@@ -21,6 +21,8 @@ from maildoctor.sasl.method import method
 PATIENCE = 0.3
 """Seconds between looks: master starts an smtpd for a waiting client in a few milliseconds."""
 LOOKS = 4
+RELOAD_TAKES = 2.0
+"""Seconds in which a reload's first smtpd may be older than the qmgr by which the reload is known."""
 CLOCK_TOLERANCE = 0.05
 """Seconds: file systems stamp files by a coarser clock."""
 
@@ -107,7 +109,7 @@ def smtpd_older_than_change(host: Host, service: Service) -> Iterator[Finding]:
 
 def _taking_clients(host: Host, service: Service) -> list[Smtpd]:
     """Give the service's smtpds that new clients may meet; one of before the reload ends with its client."""
-    reloaded = last_reload(host)
+    reloaded = last_reload(host) - RELOAD_TAKES
     return [each for each in smtpds(host) if each.service == service.name and each.started >= reloaded]
 
 
