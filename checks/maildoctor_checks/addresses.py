@@ -66,8 +66,8 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
     Why:
         Debian's set-up question "Local only", and advice for machines that only send, set inet_interfaces to
         loopback-only. Clients from elsewhere then get "connection refused". Where a webmail on this machine
-        is the only client, or a proxy stands before Postfix, it is as it should be: hence information, except
-        on 465 and 587 with nothing before them, which are there for mail programs elsewhere.
+        is the only client, or a proxy stands before Postfix, it is as it should be: hence information, and a
+        warning on 465 and 587 with nothing before them, which are there for mail programs elsewhere.
     Start: saslauthd-chroot
     Break:
         postconf -e inet_interfaces=loopback-only
@@ -90,7 +90,7 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
         summary=f"inet_interfaces is {value.value}: only programs on this machine can log in,"
         " and mail clients elsewhere get connection refused",
         subject="inet_interfaces",
-        severity=Severity.ERROR if _for_mail_programs(host, service) else Severity.INFO,
+        severity=Severity.WARNING if _for_mail_programs(host, service) else Severity.INFO,
         impact=cost(host, service, "inet_interfaces"),
         expected="an address that clients reach, unless that is meant",
         found=value.value,
@@ -101,11 +101,15 @@ def listening_on_loopback_only(host: Host, service: Service) -> Iterator[Finding
 
 
 def _for_mail_programs(host: Host, service: Service) -> bool:
-    """Tell whether mail programs elsewhere are meant: a port of theirs, and no proxy that takes them in."""
-    if service.port not in SUBMISSION_PORTS:
-        return False
+    """Tell whether mail programs elsewhere are meant: a port of theirs, and no proxy that takes them in.
+
+    A machine without a network has none.
+    """
+    if service.port not in SUBMISSION_PORTS or not host.live:
+        return service.port in SUBMISSION_PORTS
     mail = {25, *SUBMISSION_PORTS}
-    return not (host.live and any(each.port in mail and not each.loopback for each in listeners(host)))
+    proxied = any(each.port in mail and not each.loopback for each in listeners(host))
+    return not proxied and bool(reachable(host, 4) or reachable(host, 6))
 
 
 def _by_master_cf(service: Service) -> Finding:

@@ -75,7 +75,8 @@ def package_half_configured(host: Host) -> Iterator[Finding]:
         sed -i '/^Package: postfix$/,/^$/ s/^Status: .*/Status: install ok installed/' \
             /var/lib/dpkg/status
     Safety:
-        Safe: apt-get lets dpkg finish what it began. It restarts the service concerned.
+        A choice: apt-get lets dpkg finish what it began, perhaps with a newer version; the service concerned
+        is restarted.
     See: dpkg(1)
     """
     for name in sorted(_needed(host)):
@@ -90,7 +91,9 @@ def package_half_configured(host: Host) -> Iterator[Finding]:
             found=found.state,
             evidence=(state(name, found),),
             proof=query(name),
-            remedy=Remedy.safe(InstallPackages((name,))),
+            remedy=Remedy.choice(
+                Option("finish", f"apt finishes setting up {name}.", (InstallPackages((name,)),))
+            ),
         )
 
 

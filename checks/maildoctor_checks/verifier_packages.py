@@ -7,7 +7,7 @@ from maildoctor.debian.packages import package
 from maildoctor.finding import Evidence, Finding, Stage
 from maildoctor.host import Host, Missing
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import InstallPackages, Option, Remedy, RestartUnit
+from maildoctor.remedy import Action, InstallPackages, Option, Remedy, RestartUnit
 from maildoctor.sasl.method import method
 from maildoctor_checks._conf import deadly
 from maildoctor_checks._packages import asks_cyrus, query, state
@@ -41,8 +41,8 @@ def sasl_modules_missing(host: Host, service: Service) -> Iterator[Finding]:
         apt-get install -y libsasl2-modules
         systemctl restart postfix
     Safety:
-        Safe: it installs what the configuration asks for. With no mech_list in smtpd.conf, CRAM-MD5 and
-        other mechanisms are offered as well.
+        A choice: it installs the package that the configuration asks for. With no mech_list in smtpd.conf,
+        CRAM-MD5 and other mechanisms are offered as well.
     See: SASL_README
     """
     if not asks_cyrus(service) or _plugins(host):
@@ -60,7 +60,7 @@ def sasl_modules_missing(host: Host, service: Service) -> Iterator[Finding]:
         proof="ls /usr/lib/*/sasl2 /usr/lib/sasl2",
         remedy=_reinstall("libsasl2-modules")
         if there
-        else Remedy.safe(_install("libsasl2-modules"), RestartUnit("postfix")),
+        else Remedy.choice(_installing("libsasl2-modules", RestartUnit("postfix"))),
     )
 
 
@@ -91,8 +91,8 @@ def saslauthd_not_installed(host: Host, service: Service) -> Iterator[Finding]:
         apt-get install -y sasl2-bin
         systemctl restart saslauthd
     Safety:
-        Safe: it installs what smtpd.conf asks for. saslauthd still has to be set up: MECHANISMS, and for a
-        chrooted smtpd its socket's directory.
+        A choice: it installs the package that smtpd.conf asks for. saslauthd still has to be set up:
+        MECHANISMS, and for a chrooted smtpd its socket's directory.
     See: saslauthd(8)
     """
     asked = method(host, service)
@@ -115,7 +115,7 @@ def saslauthd_not_installed(host: Host, service: Service) -> Iterator[Finding]:
         proof=f"ls -l {SASLAUTHD[0]}" if lost else query("sasl2-bin"),
         remedy=Remedy.manual("apt-get install --reinstall sasl2-bin, then: systemctl restart saslauthd")
         if lost
-        else Remedy.safe(_install("sasl2-bin")),
+        else Remedy.choice(_installing("sasl2-bin")),
     )
 
 
@@ -136,7 +136,7 @@ def sasldb_plugin_missing(host: Host, service: Service) -> Iterator[Finding]:
         apt-get install -y libsasl2-modules-db
         systemctl restart postfix
     Safety:
-        Safe: it installs what the configuration asks for.
+        A choice: it installs the package that the configuration asks for.
     See: SASL_README
     """
     if not asks_cyrus(service) or not method(host, service).uses("sasldb") or _plugins(host, "libsasldb.so"):
@@ -153,7 +153,7 @@ def sasldb_plugin_missing(host: Host, service: Service) -> Iterator[Finding]:
         proof="ls /usr/lib/*/sasl2 /usr/lib/sasl2",
         remedy=_reinstall("libsasl2-modules-db")
         if there
-        else Remedy.safe(_install("libsasl2-modules-db"), RestartUnit("postfix")),
+        else Remedy.choice(_installing("libsasl2-modules-db", RestartUnit("postfix"))),
     )
 
 
@@ -208,7 +208,7 @@ def dovecot_not_installed(host: Host, service: Service) -> Iterator[Finding]:
         ),
         proof=f"ls -l {DOVECOT[0]}",
         remedy=Remedy.choice(
-            Option("install", "Dovecot is installed and started.", (_install("dovecot-core"),)),
+            _installing("dovecot-core"),
             notes="Its auth service then needs a unix_listener where smtpd_sasl_path points.",
         ),
     )
@@ -235,5 +235,5 @@ def _plugin_directories(host: Host) -> Iterator[str]:
             yield f"/usr/lib/{name}/sasl2"
 
 
-def _install(name: str) -> InstallPackages:
-    return InstallPackages((name,))
+def _installing(name: str, *afterwards: Action) -> Option:
+    return Option("install", f"Installs {name}.", (InstallPackages((name,)), *afterwards))

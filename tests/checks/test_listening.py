@@ -14,6 +14,7 @@ from maildoctor.debian.units import unit_states
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import TreeHost
 from maildoctor.postfix import daemon
+from maildoctor.postfix.addresses import own
 from maildoctor.postfix.configuration import MASTER_CF, login_services, meant_for_logins
 from maildoctor.postfix.daemon import Listener, Master, Smtpd
 from maildoctor.remedy import ReloadUnit, Remedy, RestartUnit, Safety
@@ -182,9 +183,9 @@ def test_another_program_has_the_port(
 @pytest.mark.parametrize(
     ("main", "master", "sockets", "severity"),
     [
-        ("inet_interfaces = loopback-only\n", SUBMISSION, (), Severity.ERROR),
-        ("inet_interfaces = 127.0.0.1, [::1]\n", SUBMISSION, (), Severity.ERROR),
-        ("inet_interfaces = localhost\n", SUBMISSION, (), Severity.ERROR),
+        ("inet_interfaces = loopback-only\n", SUBMISSION, (), Severity.WARNING),
+        ("inet_interfaces = 127.0.0.1, [::1]\n", SUBMISSION, (), Severity.WARNING),
+        ("inet_interfaces = localhost\n", SUBMISSION, (), Severity.WARNING),
         (
             "inet_interfaces = loopback-only\n",
             SUBMISSION,
@@ -199,7 +200,9 @@ def test_another_program_has_the_port(
 def test_loopback_only(
     running: Running, main: str, master: str, sockets: tuple[Listener, ...], severity: Severity | None
 ) -> None:
-    found = findings(running(main, master, sockets=sockets), "listening-on-loopback-only")
+    host = running(main, master, sockets=sockets)
+    know(host, own, frozenset({"127.0.0.1", "192.0.2.10"}))
+    found = findings(host, "listening-on-loopback-only")
     assert [each.severity for each in found] == ([severity] if severity is not None else [])
 
 

@@ -9,7 +9,7 @@ from maildoctor.check import Check, Result, Status, all_checks, run
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import Missing, Output, TreeHost
 from maildoctor.postfix.configuration import login_services, meant_for_logins
-from maildoctor.remedy import InstallPackages, Option, Remedy, RestartUnit, SetServiceOption
+from maildoctor.remedy import Action, InstallPackages, Option, Remedy, RestartUnit, SetServiceOption
 from tests.postfix.conftest import STATUS, MakeHost, make_host, write
 
 __all__ = ["make_host"]
@@ -18,6 +18,10 @@ MASTER = "submission inet n - y - - smtpd\n -o smtpd_sasl_auth_enable=yes\n"
 PLUGINS = "/usr/lib/x86_64-linux-gnu/sasl2"
 CONF = "/etc/postfix/sasl/smtpd.conf"
 DPKG = "/var/lib/dpkg/status"
+
+
+def installing(name: str, *afterwards: Action) -> Remedy:
+    return Remedy.choice(Option("install", f"Installs {name}.", (InstallPackages((name,)), *afterwards)))
 
 
 def named(code: str) -> Check:
@@ -71,7 +75,7 @@ def test_saslauthd_is_not_installed(host: TreeHost) -> None:
             Evidence(DPKG, "sasl2-bin: not installed"),
         ),
         proof="dpkg-query -W -f='${Package} ${db:Status-Status}\\n' sasl2-bin",
-        remedy=Remedy.safe(InstallPackages(("sasl2-bin",))),
+        remedy=installing("sasl2-bin"),
         explains=named("saslauthd-not-installed").explains,
         code="saslauthd-not-installed",
         stage=Stage.INSTALLED,
@@ -105,7 +109,7 @@ def test_saslauthd_is_not_needed_for_sasldb(make_host: MakeHost) -> None:
 def test_plugins_are_missing(host: TreeHost) -> None:
     (finding,) = findings(host, "sasl-modules-missing")
     assert finding.evidence == (Evidence(DPKG, "libsasl2-modules: not installed"),)
-    assert finding.remedy == Remedy.safe(InstallPackages(("libsasl2-modules",)), RestartUnit("postfix"))
+    assert finding.remedy == installing("libsasl2-modules", RestartUnit("postfix"))
     assert finding.impact is Impact.ALL_LOGINS
 
 
@@ -172,7 +176,13 @@ def test_a_package_is_half_configured(host: TreeHost) -> None:
     package(host, "unrelated", "install ok half-configured")
     (finding,) = findings(host, "package-half-configured")
     assert (finding.subject, finding.severity) == ("libsasl2-modules", Severity.WARNING)
-    assert finding.remedy == Remedy.safe(InstallPackages(("libsasl2-modules",)))
+    assert finding.remedy == Remedy.choice(
+        Option(
+            "finish",
+            "apt finishes setting up libsasl2-modules.",
+            (InstallPackages(("libsasl2-modules",)),),
+        )
+    )
 
 
 def test_no_debian_is_no_answer(host: TreeHost) -> None:
