@@ -6,7 +6,6 @@ prints (see ``maildoctor.page``). Checks come from packages that register under 
 """
 
 import importlib
-import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +49,8 @@ class Check(NamedTuple):
     @property
     def documentation(self) -> str:
         """Give the docstring, without its indentation."""
+        import inspect
+
         return inspect.getdoc(self.function) or ""
 
 
@@ -86,7 +87,7 @@ def check(
         code = function.__name__.replace("_", "-")
         if code in _registry and _registry[code].function.__module__ != function.__module__:
             raise ValueError(f"two checks are named {code}")
-        per_service = len(inspect.signature(function).parameters) == 2
+        per_service = function.__code__.co_argcount == 2
         _registry[code] = Check(code, stage, function, per_service, tuple(explains), everywhere, live, root)
         return function
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 QUIT_SECONDS = 2.0
+NO_REPLY = "the answer is no SMTP reply"
 MECHANISM_LIMIT = 40
 """Names of mechanisms that are looked at; Cyrus SASL has about twenty plugins."""
 
@@ -57,7 +58,11 @@ class Session(smtplib.SMTP):
 
     def hello(self) -> Reply:
         """Say EHLO; what is offered can be asked afterwards."""
-        return self._reply(self.ehlo())
+        try:
+            return self._reply(self.ehlo())
+        except smtplib.SMTPServerDisconnected:
+            # How smtplib takes an answer without a code or a word.
+            raise Trouble(Kind.NOT_SMTP, NO_REPLY) from None
 
     def ask(self, command: str) -> Reply:
         """Say ``command`` and wait for the answer."""
@@ -148,7 +153,7 @@ class Session(smtplib.SMTP):
     def _reply(self, answer: tuple[int, bytes]) -> Reply:
         code, text = answer
         if not 200 <= code < 600:
-            raise Trouble(Kind.NOT_SMTP, "the answer is no SMTP reply")
+            raise Trouble(Kind.NOT_SMTP, NO_REPLY)
         return Reply(code, "\n".join(self.transcript.clean(line) for line in decoded(text).split("\n")[:100]))
 
     def _trouble(self) -> Trouble:

@@ -2,7 +2,7 @@
 
 import ssl
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from maildoctor.probe import Credentials, Password, Target, Verdict, probe
@@ -31,6 +31,8 @@ def chatters(step: str, data: bytes) -> Script:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(step=some.sampled_from(STEPS), data=CHATTER)
+@example(step="ehlo", data=b"\r\n")
+@example(step="ehlo-tls", data=b"\r\n")
 def test_any_bytes_at_any_step(step: str, data: bytes, context: ssl.SSLContext) -> None:
     with serving(chatters(step, data), context) as server:
         target = Target("127.0.0.1", server.port, own=True)
