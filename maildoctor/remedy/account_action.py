@@ -1,12 +1,12 @@
 """Changes to who is who: groups, dpkg's overrides, and users in sasldb2."""
 
 import os
-from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from maildoctor.remedy.action import Action, Edit, FileAction, edit
 from maildoctor.remedy.system import System
+from maildoctor.value import value
 
 if TYPE_CHECKING:
     from maildoctor.remedy.path_state import PathState
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from maildoctor.remedy.thing import Thing
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StatOverride(Action):
     """Make dpkg keep a path's owner, group and mode, now and at upgrades (dpkg-statoverride(1))."""
 
@@ -61,7 +61,7 @@ class StatOverride(Action):
         return ChangeOwner(self.path, self.owner, self.group, self.mode).described(site)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AddUserToGroup(Action):
     """Make a user a member of a group."""
 
@@ -86,7 +86,7 @@ class AddUserToGroup(Action):
             site.run("gpasswd", "-a", self.user, self.group)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetSaslPassword(FileAction):
     """Give a user a password in sasldb2; the password is asked for when the action runs, never kept here."""
 

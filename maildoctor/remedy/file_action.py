@@ -1,19 +1,19 @@
 """Changes to the content of files."""
 
 import re
-from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from maildoctor.remedy.action import Edit, FileAction, edit
 from maildoctor.remedy.path_action import access
 from maildoctor.remedy.system import System
+from maildoctor.value import value
 
 if TYPE_CHECKING:
     from maildoctor.remedy.site import Site
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetLine(FileAction):
     """Set a line of a small text file: ``key`` then ``separator`` then ``value``, as it stands in the file.
 
@@ -70,7 +70,7 @@ class SetLine(FileAction):
         return b"".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteFile(FileAction):
     """Write a whole small text file; it replaces what is there."""
 

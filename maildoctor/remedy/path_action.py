@@ -1,11 +1,11 @@
 """Changes to what stands at a path: its name, links, owner and mode."""
 
-from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from maildoctor.remedy.action import Action, Edit
 from maildoctor.remedy.system import System
+from maildoctor.value import value
 
 if TYPE_CHECKING:
     from maildoctor.remedy.path_state import PathState
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from maildoctor.remedy.thing import Thing
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MoveFile(Action):
     """Move a file; nothing may stand at ``target``."""
 
@@ -54,7 +54,7 @@ class MoveFile(Action):
         remove(site, self.path)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HardLink(Action):
     """Make ``path`` a hard link to ``target``; a stale copy at ``path`` is replaced."""
 
@@ -88,7 +88,7 @@ class HardLink(Action):
             link(site, self.target, self.path)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SymbolicLink(Action):
     """Make ``path`` a symbolic link to ``target``; nothing else may stand at ``path``."""
 
@@ -119,7 +119,7 @@ class SymbolicLink(Action):
         symbolic_link(site, self.target, self.path)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MakeDirectory(Action):
     """Make a directory with this owner, group and mode; an existing one is given them."""
 
@@ -155,7 +155,7 @@ class MakeDirectory(Action):
         return access_lines(site, self.path, self.owner, self.group, self.mode)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChangeOwner(Action):
     """Give a path another owner, group and mode, all three together; its ACL goes."""
 

@@ -1,12 +1,12 @@
 """Changes to main.cf and master.cf, made by postconf(1) on a copy that is put in place when it is valid."""
 
 import os
-from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from maildoctor.remedy.action import Edit, FileAction, edit
 from maildoctor.remedy.system import System
+from maildoctor.value import value
 
 if TYPE_CHECKING:
     from maildoctor.remedy.site import Site
@@ -78,7 +78,7 @@ def _is_valid(site: "Site", directory: str, path: str) -> bool:
     return site.ask("postconf", "-c", directory, "-n" if path == MAIN else "-M")[0] == 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetParameter(PostfixAction):
     """Set a main.cf parameter; ``value`` is on one line."""
 
@@ -91,7 +91,7 @@ class SetParameter(PostfixAction):
         return "-e", f"{self.name} = {self.value}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoveParameter(PostfixAction):
     """Take a parameter out of main.cf, so that Postfix's default holds again (postconf -X, since 2.10)."""
 
@@ -103,7 +103,7 @@ class RemoveParameter(PostfixAction):
         return "-X", self.name
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetServiceOption(PostfixAction):
     """Set ``-o name=value`` of a master.cf service such as ``submission/inet``."""
 
@@ -121,7 +121,7 @@ class SetServiceOption(PostfixAction):
         return f"below {self.service}: -o {self.name}={self.value}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoveServiceOption(PostfixAction):
     """Remove ``-o name=...`` from a master.cf service such as ``submission/inet``."""
 
@@ -138,7 +138,7 @@ class RemoveServiceOption(PostfixAction):
         return f"below {self.service}: remove -o {self.name}=..."
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetServiceField(PostfixAction):
     """Set a column of a master.cf service: ``chroot``, ``command``, ``maxproc`` and so on (postconf -F)."""
 
@@ -156,7 +156,7 @@ class SetServiceField(PostfixAction):
         return f"{self.service}: set the column {self.field} to {self.value}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AddService(PostfixAction):
     """Add a service to master.cf; ``entry`` is its line, such as ``submission inet n - y - - smtpd``."""
 

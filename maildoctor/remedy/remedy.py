@@ -1,10 +1,10 @@
 """A remedy: how safe it is, and what would be done."""
 
 import enum
-from dataclasses import dataclass
 
 from maildoctor.remedy.action import Action
 from maildoctor.remedy.system import System
+from maildoctor.value import value
 
 
 class Safety(enum.StrEnum):
@@ -18,7 +18,7 @@ class Safety(enum.StrEnum):
     """We only explain."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Option:
     """One way to mend a fault."""
 
@@ -33,7 +33,7 @@ class Option:
         return [action.command(system) for action in self.actions]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Remedy:
     """How a finding is mended; the first option is the recommended one."""
 

@@ -1,12 +1,12 @@
 """Changes to services and packages: what runs, what starts at boot, what is installed."""
 
 import re
-from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, ClassVar
 
 from maildoctor.remedy.action import Action, Edit, FileAction, Turn, edit
 from maildoctor.remedy.system import System
+from maildoctor.value import value
 
 if TYPE_CHECKING:
     from maildoctor.remedy.site import Site
@@ -22,7 +22,7 @@ SOCKET_DIRECTORY = re.compile(rb"^[ \t]*OPTIONS=.*-m[ \t]*(/[^\s\"']+)", re.MULT
 DOVECOT_SOCKETS = (f"{QUEUE}/private/auth", f"{QUEUE}/private/dovecot-auth")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UnitDropIn(FileAction):
     """Write a drop-in for a systemd unit (``saslauthd.service``) and let systemd read it."""
 
@@ -58,7 +58,7 @@ class UnitDropIn(FileAction):
         site.run("systemctl", "daemon-reload")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _UnitAction(Action):
     """Something done to a service; ``unit`` is a name such as ``postfix`` or ``saslauthd``."""
 
@@ -145,7 +145,7 @@ class ContinueUnit(_UnitAction):
         return ("pkill", "-CONT", "-x", self.unit)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EnableUnit(Action):
     """Let a service start at boot."""
 
@@ -179,7 +179,7 @@ class EnableUnit(Action):
             site.run("update-rc.d", self.unit, "defaults")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UnmaskUnit(Action):
     """Let a unit be started again that ``systemctl mask`` keeps from it."""
 
@@ -201,7 +201,7 @@ class UnmaskUnit(Action):
         site.run("systemctl", "unmask", self.unit)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstallPackages(Action):
     """Install Debian packages."""
 

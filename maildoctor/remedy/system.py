@@ -1,9 +1,9 @@
 """What an action must know of the host before it can say its command."""
 
-from dataclasses import dataclass
+from maildoctor.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class System:
     """Which ways of changing things this host has."""
 
