@@ -170,7 +170,11 @@ def test_a_name_that_does_not_exist() -> None:
     assert result.verdict is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize("script", [hang, close, polite(), say("220 mail.example.com ESMTP")], ids=str)
+@pytest.mark.parametrize(
+    "script",
+    [hang, close, polite(), say("220 mail.example.com ESMTP")],
+    ids=["hangs", "closes", "is polite", "greets"],
+)
 def test_implicit_tls_against_a_server_in_clear(script: Script, serve: Serve) -> None:
     assert first_failure(ask(serve(script).port, tls=Tls.IMPLICIT)) == TLS
 
