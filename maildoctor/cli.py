@@ -1,8 +1,5 @@
 """The commands and their options, nothing else."""
 
-import os
-import sys
-import traceback
 from collections.abc import Callable
 from enum import StrEnum
 from typing import List, NoReturn, Optional
@@ -11,6 +8,7 @@ import typer
 
 from maildoctor import __version__
 from maildoctor.commands import ExitStatus, WrongUsage
+from maildoctor.commands.ending import status_of
 from maildoctor.report.ink import Colour
 
 app = typer.Typer(
@@ -60,27 +58,8 @@ OUTPUT = typer.Option(None, "--output", metavar="FILE", help="Write the report t
 
 
 def finish(command: Callable[[], ExitStatus]) -> NoReturn:
-    """Run a command and end with its exit status; what it cannot do becomes one line on stderr."""
-    from maildoctor.report.sanitise import visible
-
-    try:
-        status = command()
-    except WrongUsage as error:
-        print(f"maildoctor: {visible(str(error))}", file=sys.stderr)
-        status = ExitStatus.USAGE
-    except KeyboardInterrupt:
-        status = ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the report has seen enough; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = ExitStatus.FOUND
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{os.path.basename(place.filename)}:{place.lineno}"
-        message = f"a fault of maildoctor's own, please report it: {type(error).__name__}: {error} ({where})"
-        print(f"maildoctor: {visible(message)}", file=sys.stderr)
-        status = ExitStatus.UNJUDGED
-    raise typer.Exit(int(status))
+    """Run a command and end with its exit status."""
+    raise typer.Exit(int(status_of(command)))
 
 
 def _without_fix() -> NoReturn:
