@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from maildoctor.check import all_checks
 from maildoctor.commands import ExitStatus, WrongUsage, asking
 from maildoctor.commands.check import CheckOptions, exit_status, system_of
-from maildoctor.commands.made_up_login import listen
+from maildoctor.commands.made_up_login import Listener
 from maildoctor.commands.output import report_stream
 from maildoctor.diagnosis import Diagnosis, UnknownName, diagnose
 from maildoctor.finding import Finding
@@ -20,7 +20,6 @@ from maildoctor.mending import (
     Mending,
     Outcome,
     Proposal,
-    Witnesses,
     is_throttled,
     propose,
     steps_of,
@@ -100,6 +99,7 @@ class _Fix:
             self.accepted.setdefault(WANTED, None)
         self.asking = not options.yes and not options.check.as_json and asking.is_possible()
         self.declined: set[tuple[str, str]] = set()
+        self.listener = Listener(options.check.service)
 
     def dry_run(self) -> ExitStatus:
         """Show the plan."""
@@ -130,7 +130,7 @@ class _Fix:
 
     def _rounds(self, course: Course) -> None:
         self._say("trying to log in with a made-up user, to compare afterwards ...")
-        mending = Mending(self.site, course.before, self._look, self._listen)
+        mending = Mending(self.site, course.before, self._look, self.listener.listen)
         try:
             for _ in range(ROUNDS):
                 proposals = self._agreed(mending, course)
@@ -181,9 +181,6 @@ class _Fix:
         host.intended = self.options.check.auth
         host.intended_user = self.options.user
         return diagnose(host, skip=self.options.check.skip, service=self.options.check.service)
-
-    def _listen(self) -> Witnesses:
-        return listen(self.options.check.service)
 
     def _propose(self, diagnosis: Diagnosis) -> tuple[list[Proposal], list[Finding]]:
         taken, left = propose(diagnosis, self.accepted, self.options.check.only)

@@ -7,11 +7,12 @@ TOTAL_PHASES = 6
 
 
 class Clock:
-    """Says how long one may still wait. ``deadline`` is the limit of a phase, in seconds."""
+    """Says how long one may still wait: ``deadline`` in each phase, ``greeting`` until the first words."""
 
-    def __init__(self, deadline: float) -> None:
-        """Begin the whole, and its first phase."""
+    def __init__(self, deadline: float, greeting: float | None = None) -> None:
+        """Begin the whole, and its first phase. All in seconds."""
         self.deadline = deadline
+        self.greeting = min(greeting or deadline, deadline)
         self._end = time.monotonic() + TOTAL_PHASES * deadline
         self.start()
 

@@ -147,9 +147,10 @@ def carry_out(
     begun = time.monotonic()
     if clock.spent:
         return Phase(step, judge.not_judged("the time for the whole probe is over"), 0.0, mechanism)
-    clock.start()
+    limit = clock.greeting if step in (Step.TLS, Step.BANNER) else clock.deadline
+    clock.start(limit)
     if session is not None:
-        session.wire.start()
+        session.wire.start(limit)
     try:
         judged = action()
     except Trouble as error:

@@ -30,17 +30,18 @@ def probe(
     relaying: bool = True,
     port_25: bool = True,
     every: bool = True,
+    greeting: float | None = None,
 ) -> ProbeResult:
     """Try to log in on ``target`` and ask for relaying, and say of each phase how it ended.
 
-    Without ``credentials`` a user is made up. ``deadline`` is for each phase, in seconds; six times that is
-    the limit of the whole. ``mechanism`` (PLAIN, LOGIN, CRAM-MD5) limits AUTH to one; without ``every`` the
-    simplest on offer is enough, which costs least where failed logins are counted. With ``relaying``
-    it asks for that, too: after the login, without one, and with ``port_25`` there as well. DATA is never
-    sent. Never raises for what a server does.
+    Without ``credentials`` a user is made up. ``deadline`` is for each phase, in seconds, and ``greeting``,
+    where shorter, for the banner; six times ``deadline`` is the limit of the whole. ``mechanism`` (PLAIN,
+    LOGIN, CRAM-MD5) limits AUTH to one; without ``every`` the simplest on offer is enough, which costs least
+    where failed logins are counted. With ``relaying`` it asks for that, too: after the login, without one,
+    and with ``port_25`` there as well. DATA is never sent. Never raises for what a server does.
     """
     plan = _Plan(envelope or _postmaster(target), mechanism, every, relaying, port_25)
-    return _Probe(target, credentials or made_up(), deadline, plan).run()
+    return _Probe(target, credentials or made_up(), Clock(deadline, greeting), plan).run()
 
 
 def _postmaster(target: Target) -> Envelope:
@@ -57,11 +58,11 @@ class _Plan:
 
 
 class _Probe:
-    def __init__(self, target: Target, who: Credentials, deadline: float, plan: _Plan) -> None:
+    def __init__(self, target: Target, who: Credentials, clock: Clock, plan: _Plan) -> None:
         self.target = target
         self.who = who
         self.plan = plan
-        self.clock = Clock(deadline)
+        self.clock = clock
         self.transcript = Transcript(who.secrets())
 
     def run(self) -> ProbeResult:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from maildoctor.finding import Stage
+from maildoctor.probe.credentials import Credentials
 from maildoctor.probe.result import Outcome, Phase, ProbeResult, Step
 from maildoctor.probe.run import DEADLINE, probe
 from maildoctor.probe.target import Target
@@ -35,9 +36,18 @@ class Witness:
     result: ProbeResult | None = None
 
 
-def witness(target: Target, deadline: float = DEADLINE) -> Witness:
-    """Try to log in on ``target`` with a made-up user; ``deadline`` is for each phase, in seconds."""
-    return testify(probe(target, deadline=deadline, relaying=False, every=False))
+def witness(
+    target: Target,
+    deadline: float = DEADLINE,
+    *,
+    who: Credentials | None = None,
+    greeting: float | None = None,
+) -> Witness:
+    """Try to log in on ``target`` as ``who``, made up if it is nobody.
+
+    ``deadline`` is for each phase, ``greeting``, if shorter, for the banner; in seconds.
+    """
+    return testify(probe(target, who, deadline, relaying=False, every=False, greeting=greeting))
 
 
 def testify(result: ProbeResult) -> Witness:
