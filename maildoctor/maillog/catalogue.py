@@ -61,8 +61,15 @@ class Message:
     """It may be about something else than logins."""
     stranger: bool = False
     """Strangers' guesses write it on a healthy server as well."""
+    noted: bool = False
+    """Harmless, but it decides between the causes of others."""
     explains: tuple[str, ...] = ()
     """Messages that are consequences where this one stands beside them."""
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether nothing needs to be kept of it."""
+        return self.role == "noise" and not self.causes and not self.noted
 
     def codes(self, errno: str | None) -> tuple[str, ...]:
         """Give the candidate causes for an ``errno`` text, the likeliest first."""
@@ -184,5 +191,6 @@ def _message(entry: dict[str, Any]) -> Message:
         weak=entry.get("weak", False),
         minor=entry.get("minor", False),
         stranger=entry.get("stranger", False),
+        noted=entry.get("noted", False),
         explains=tuple(entry.get("explains", ())),
     )

@@ -8,6 +8,7 @@ from maildoctor.maillog.catalogue import Message, catalogue
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict, of_tally
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.order import Case, Findings, causes_of, confirmed
+from maildoctor.maillog.shared_secrets import unserved
 from maildoctor.maillog.tally import Tally
 
 FEW_LINES = 5000
@@ -32,7 +33,7 @@ def judge(ledger: Ledger, findings: Findings | None = None, top: int = 5) -> Jud
     said = [
         (messages.get(name, OTHER_REASON), detail, each) for (name, detail), each in ledger.tallies.items()
     ]
-    incidents = _faults(said, case) + crowd.incidents(_refusals(said), case)
+    incidents = _faults(said, case) + _refused(_refusals(said), case)
     incidents += _client_mistakes(said, case) + _policies(said, case)
     if not incidents and not ledger.logins:
         incidents = _whispers(said, case)
@@ -96,6 +97,11 @@ def _from_strangers(said: Said, ledger: Ledger) -> bool:
         return False
     clients = {name.rpartition(b"[")[2].rstrip(b"]") for name in tally.clients.counts}
     return not any(profile.logins for name in clients if (profile := ledger.profiles.get(name)))
+
+
+def _refused(refusals: list[Said], case: Case) -> list[Incident]:
+    only = unserved(refusals, case)
+    return [only] if only else crowd.incidents(refusals, case)
 
 
 def _refusals(said: list[Said]) -> list[Said]:

@@ -1,10 +1,11 @@
 """Puts the likely causes of one incident in order: what else the log says, and what ``check`` sees."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from maildoctor.maillog.catalogue import Catalogue, Cause, Message
 from maildoctor.maillog.ledger import Ledger
+from maildoctor.maillog.stamps import earlier
 from maildoctor.maillog.tally import Tally
 
 
@@ -71,8 +72,13 @@ def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list
     said = {name for name, _ in ledger.tallies}
     if message.id in ("no-secret-in-database", "user-not-canonified", "sasldb-cannot-open", "realm-changed"):
         return _store_hints(tally, said)
+    if message.id == "saslauthd-unreachable":
+        return _saslauthd_hints(detail, tally, ledger)
     if message.id == "dovecot-unreachable":
-        return _socket_hints(detail)
+        return _socket_hints(detail, tally, ledger)
+    if message.id == "reason-no-mechanism" and "unknown-verifier" not in said:
+        # Cyrus names a verifier that it does not know; of a missing auxprop plugin it says nothing.
+        return ["auxprop-plugin-unknown"]
     if message.id.startswith("saslauthd-") and message.role == "refused":
         return _realm_hints(message, detail, tally, said)
     if message.id == "reason-refused" and "smtpd-killed" in said:
@@ -90,8 +96,37 @@ def _store_hints(tally: Tally, said: set[str]) -> list[str]:
     return []
 
 
-def _socket_hints(detail: str) -> list[str]:
+def _saslauthd_hints(detail: str, tally: Tally, ledger: Ledger) -> list[str]:
+    """Weigh what saslauthd itself said: it was stopped, or it listens elsewhere, or it did work before."""
     if "No such file" not in detail:
+        return []
+    listens = {path: each for (name, path), each in ledger.tallies.items() if name == "saslauthd-listens"}
+    begun = _latest(listens.values())
+    ended = _latest(each for (name, _), each in ledger.tallies.items() if name == "saslauthd-ended")
+    if ended and not earlier(ended, begun):
+        return ["saslauthd-not-running"]
+    if listens:
+        last = max(listens, key=lambda path: listens[path].span.last)
+        inside = "/spool/postfix" in last
+        return ["saslauthd-socket-in-chroot-unchrooted" if inside else "saslauthd-socket-outside-chroot"]
+    return ["saslauthd-not-running"] if _worked_before(tally, ledger) else []
+
+
+def _latest(tallies: Iterable[Tally]) -> str:
+    latest = ""
+    for tally in tallies:
+        latest = latest if tally.span.last and earlier(tally.span.last, latest) else tally.span.last
+    return latest
+
+
+def _worked_before(tally: Tally, ledger: Ledger) -> bool:
+    """Tell whether somebody logged in before the first of it: then something stopped working."""
+    first_login = ledger.login_tally.span.first
+    return bool(first_login and tally.span.first and earlier(first_login, tally.span.first))
+
+
+def _socket_hints(detail: str, tally: Tally, ledger: Ledger) -> list[str]:
+    if "No such file" not in detail or _worked_before(tally, ledger):
         return []
     path = detail.rpartition(" ")[2]
     if path in ("private/auth", ""):

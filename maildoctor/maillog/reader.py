@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from maildoctor.maillog.catalogue import Catalogue, Message, Recognised, catalogue
+from maildoctor.maillog.dialogue import Dialogue
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
 from maildoctor.maillog.line import Line, parse, service_of
 from maildoctor.maillog.session import Session, stronger
@@ -66,6 +67,7 @@ class Reader:
         self.awaited: dict[bytes, None] = {}
         """Processes of which the disconnect line will tell whether a client had logged in."""
         self._verifiers = Verifiers(self._known)
+        self._dialogue = Dialogue()
         self.previous = b""
 
     def line(self, raw: bytes) -> None:
@@ -110,6 +112,10 @@ class Reader:
 
     def finish(self) -> None:
         """End of the log: what was said and led to nothing counts by itself."""
+        if self._dialogue.ended:
+            found = self._known.recognise("ehlo", self._dialogue.ended)
+            assert found is not None
+            self._said(self._attempt(self._dialogue.sample, Line(b"", b"", b"", b"", 1), found))
         for session in self.sessions.values():
             self._forget(session)
         self.ledger.settle()
@@ -312,14 +318,14 @@ class Reader:
         if found is None:
             if program not in ("postfix", "other"):
                 self._unknown(raw, line)
-        elif found.message.role != "noise" or found.message.causes:
+        elif not found.message.silent:
             self._said(self._attempt(raw, line, found))
 
     def _verifier(self, raw: bytes, line: Line) -> None:
         heard = self._verifiers.hear(line)
         if heard is None:
             self._unknown(raw, line)
-        elif heard.found and (heard.found.message.role != "noise" or heard.found.message.causes):
+        elif heard.found and not heard.found.message.silent:
             found = heard.found
             said = self._about((found.message.id, found.detail), raw, line, b"", heard.user)
             attempt = said._replace(service=heard.service, address=heard.address, mechanism=heard.mechanism)
@@ -333,6 +339,8 @@ class Reader:
             self._smtpd(raw, line)
             return
         text = plain(line.text)
+        if self._dialogue.hears(line.text):
+            return
         for program in ("reply", "saslauthd", "pam", "smtpd", "smtp", "other"):
             heard = text.replace(" - ", ": ", 1) if program == "pam" else text
             found = self._known.recognise(program, heard)
