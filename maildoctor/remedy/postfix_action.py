@@ -54,6 +54,7 @@ def _candidate(site: "Site", path: str, options: tuple[str, ...]) -> bytes:
         raise RepairFailed("this Postfix's postconf cannot edit master.cf (2.11 and later can)")
     with tempfile.TemporaryDirectory(prefix="maildoctor-") as directory:
         _copy(site, directory)
+        _cool(directory)
         site.run("postconf", "-c", directory, *options)
         with open(os.path.join(directory, os.path.basename(path)), "rb") as stream:
             candidate = stream.read()
@@ -73,7 +74,14 @@ def _copy(site: "Site", directory: str) -> None:
                 stream.write(content)
 
 
+def _cool(directory: str) -> None:
+    """Make the copies look old: Postfix waits two seconds before it trusts a file (dict_load_file_xt)."""
+    for name in os.listdir(directory):
+        os.utime(os.path.join(directory, name), (0, 0))
+
+
 def _is_valid(site: "Site", directory: str, path: str) -> bool:
+    _cool(directory)
     # "postfix check" would write; each of these reads the whole of its file.
     return site.ask("postconf", "-c", directory, "-n" if path == MAIN else "-M")[0] == 0
 
