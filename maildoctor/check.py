@@ -15,9 +15,10 @@ from types import ModuleType
 from typing import NamedTuple
 
 from maildoctor.entry_points import packages
-from maildoctor.finding import Finding, Stage
+from maildoctor.finding import Evidence, Finding, Stage
 from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.service import Service
+from maildoctor.secret import masked
 
 ENTRY_POINTS = "maildoctor.checks"
 
@@ -154,8 +155,14 @@ def _ask(check: Check, host: Host, service: Service | None) -> Result:
 
 
 def _complete(check: Check, service: str | None, finding: Finding) -> Finding:
+    """Add what the declaration says, and take out passwords: no check need think of them."""
     return replace(
         finding,
+        summary=masked(finding.summary),
+        subject=masked(finding.subject),
+        expected=finding.expected and masked(finding.expected),
+        found=finding.found and masked(finding.found),
+        evidence=tuple(Evidence(each.source, masked(each.text)) for each in finding.evidence),
         code=check.code,
         stage=finding.stage or check.stage,
         services=finding.services or ((service,) if service else ()),

@@ -102,12 +102,19 @@ def _verifiers(host: Host, service: Service) -> tuple[str, ...]:
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Make one finding of those that are equal in all but their services, in the order of the first."""
-    services: dict[Finding, tuple[str, ...]] = {}
+    """Make one finding of those that are equal in all but their services, in the order of the first.
+
+    One line of main.cf may stop incoming mail on one port and mere logins on another: the worst counts.
+    """
+    alike: dict[Finding, list[Finding]] = {}
     for finding in findings:
-        key = replace(finding, services=())
-        services[key] = tuple(dict.fromkeys((*services.get(key, ()), *finding.services)))
-    return [replace(finding, services=names) for finding, names in services.items()]
+        alike.setdefault(replace(finding, services=(), impact=Impact.ALL_LOGINS), []).append(finding)
+    return [_merged(group) for group in alike.values()]
+
+
+def _merged(group: list[Finding]) -> Finding:
+    names = tuple(dict.fromkeys(name for finding in group for name in finding.services))
+    return replace(group[0], services=names, impact=min(finding.impact for finding in group))
 
 
 def separate(findings: list[Finding]) -> tuple[list[Finding], list[Finding]]:

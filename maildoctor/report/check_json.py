@@ -8,6 +8,7 @@ from maildoctor.diagnosis import Diagnosis
 from maildoctor.finding import Finding
 from maildoctor.login_path import LoginPath
 from maildoctor.remedy import Remedy, System
+from maildoctor.secret import masked
 
 SCHEMA_VERSION = 1
 
@@ -65,14 +66,18 @@ def _finding(finding: Finding, system: System, present: list[str]) -> dict[str, 
 
 def _remedy(remedy: Remedy, system: System) -> dict[str, Any]:
     options = [
-        {"name": option.name, "meaning": option.meaning, "commands": option.commands(system)}
+        {
+            "name": option.name,
+            "meaning": masked(option.meaning),
+            "commands": [masked(command) for command in option.commands(system)],
+        }
         for option in remedy.options
     ]
     return {
         "safety": str(remedy.safety),
         "options": options,
-        "commands": remedy.commands(system),
-        "notes": remedy.notes,
+        "commands": [masked(command) for command in remedy.commands(system)],
+        "notes": masked(remedy.notes),
     }
 
 

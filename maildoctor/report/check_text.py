@@ -8,6 +8,7 @@ from maildoctor.finding import Evidence, Finding, Impact, Severity
 from maildoctor.login_path import LoginPath, State
 from maildoctor.remedy import Option, Remedy, Safety, System
 from maildoctor.report.ink import Line
+from maildoctor.secret import masked
 
 VERDICT_STYLE = {
     Verdict.HEALTHY: "bold green",
@@ -129,20 +130,20 @@ def _remedy(remedy: Remedy, indent: str, system: System) -> Iterator[Line]:
     if remedy.safety is Safety.CHOICE and len(remedy.options) > 1:
         yield [(f"{indent}Repair, one of these:", "")]
         for option in remedy.options:
-            yield [(f"{indent}  {option.name}: ", "bold"), (option.meaning, "")]
+            yield [(f"{indent}  {option.name}: ", "bold"), (masked(option.meaning), "")]
             yield from _commands(option, f"{indent}    ", system)
     elif remedy.options:
-        meaning = remedy.options[0].meaning
+        meaning = masked(remedy.options[0].meaning)
         yield [(f"{indent}Repair:{' ' + meaning if meaning else ''}", "")]
         yield from _commands(remedy.options[0], f"{indent}  ", system)
     if remedy.notes:
         label = "Note" if remedy.options else "Repair"
-        yield [(f"{indent}{label}: {remedy.notes}", "")]
+        yield [(f"{indent}{label}: {masked(remedy.notes)}", "")]
 
 
 def _commands(option: Option, indent: str, system: System) -> Iterator[Line]:
     for command in option.commands(system):
-        yield [(f"{indent}{command}", "bold")]
+        yield [(f"{indent}{masked(command)}", "bold")]
 
 
 def _unjudged(diagnosis: Diagnosis) -> Iterator[Line]:

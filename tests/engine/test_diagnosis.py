@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from maildoctor.diagnosis import merged, separate
-from maildoctor.finding import Finding, Severity, Stage
+from maildoctor.finding import Finding, Impact, Severity, Stage
 
 
 def finding(code: str, *services: str, explains: tuple[str, ...] = ()) -> Finding:
@@ -18,6 +18,13 @@ def test_findings_that_differ_in_their_service_alone_are_one() -> None:
     assert merged([finding("a", "smtp"), finding("b"), finding("a", "submission")]) == [
         finding("a", "smtp", "submission"),
         finding("b"),
+    ]
+
+
+def test_one_line_of_main_cf_is_one_finding_and_its_worst_impact_counts() -> None:
+    smtp = replace(finding("a", "smtp"), impact=Impact.INCOMING_MAIL)
+    assert merged([finding("a", "submission"), smtp]) == [
+        replace(finding("a", "submission", "smtp"), impact=Impact.INCOMING_MAIL)
     ]
 
 
