@@ -156,7 +156,7 @@ class EnableUnit(Action):
         """Give the systemctl(1) or update-rc.d(8) call."""
         if system.systemd:
             return f"systemctl enable {quote(self.unit)}"
-        return f"update-rc.d {quote(self.unit)} defaults"
+        return f"update-rc.d {quote(self.unit)} defaults && update-rc.d {quote(self.unit)} enable"
 
     def touches(self, site: "Site") -> "tuple[Thing, ...]":
         """Touch the links that make a service start at boot, systemd's and those of init scripts."""
@@ -176,7 +176,9 @@ class EnableUnit(Action):
         if site.system.systemd:
             site.run("systemctl", "enable", self.unit)
         else:
+            # The first makes links where there are none, the second turns those of a disabled service.
             site.run("update-rc.d", self.unit, "defaults")
+            site.run("update-rc.d", self.unit, "enable")
 
 
 @value

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from maildoctor.debian.release import uses_systemd
 from maildoctor.fact import fact
 from maildoctor.host import Host, Missing
 from maildoctor.source import Source, Sourced
@@ -56,7 +57,9 @@ class Unit:
 
 @fact
 def unit(host: Host) -> Unit | None:
-    """Give the native unit, None where the init script is all there is (Debian 12 and older)."""
+    """Give the native unit, None where the init script counts (Debian 12 and older, or without systemd)."""
+    if host.live and not uses_systemd(host):
+        return None
     for place in PLACES:
         path = f"{place}/{NAME}"
         try:
