@@ -14,6 +14,7 @@ from maildoctor.maillog.catalogue import Cause
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict
 from maildoctor.maillog.judge import judge
 from maildoctor.maillog.order import Findings, Seen
+from maildoctor.maillog.overlap import without_repeats
 from maildoctor.maillog.places import chosen, usual
 from maildoctor.maillog.scan import Progress, Reading, read
 from maildoctor.maillog.sources import Source, in_order
@@ -57,11 +58,12 @@ def run(options: ExplainLogOptions) -> ExitStatus:
 
         return follow(options, wanted)
     problems: dict[str, str] = {}
-    sources = in_order(chosen(options.files, options.rotated, options.journal, options.since, problems))
+    sources = in_order(chosen(options.files, options.rotated, options.journal, wanted.since, problems))
+    sources, repeats = without_repeats(sources)
     reading = read(sources, wanted=wanted, progress=progress_of(sources))
     reading.problems.update(problems)
     judgement = judged(reading, sources, options)
-    _report(judgement, reading, sources, options)
+    _report(judgement, reading, sources, options, repeats.count)
     return exit_status(judgement, reading)
 
 
@@ -189,23 +191,27 @@ def _moment(option: str, text: str | None) -> str:
     if not text:
         return ""
     try:
-        return moment_of(text, datetime.now())
-    except ValueError as error:
+        return moment_of(text, datetime.now().astimezone())
+    except (ValueError, OverflowError) as error:
         raise WrongUsage(f"{option} {text}: not a time that is understood") from error
 
 
 def _report(
-    judgement: Judgement, reading: Reading, sources: list[Source], options: ExplainLogOptions
+    judgement: Judgement,
+    reading: Reading,
+    sources: list[Source],
+    options: ExplainLogOptions,
+    repeated: int,
 ) -> None:
     names = [source.name for source in sources]
     with report_stream(options.output) as stream:
         if options.as_json:
             from maildoctor.report import log_json
 
-            stream.write(log_json.render(judgement, reading, names))
+            stream.write(log_json.render(judgement, reading, names, repeated))
             return
         from maildoctor.report import ink, log_text
 
         ascii_only = not (stream.encoding or "").lower().startswith("utf")
-        lines = log_text.render(judgement, reading, names, ascii_only=ascii_only)
+        lines = log_text.render(judgement, reading, names, repeated, ascii_only=ascii_only)
         ink.write(list(lines), options.colour, stream)

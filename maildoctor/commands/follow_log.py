@@ -11,6 +11,7 @@ from maildoctor.commands.explain_log import ExplainLogOptions
 from maildoctor.maillog.catalogue import Message, catalogue
 from maildoctor.maillog.evidence import journal_command
 from maildoctor.maillog.follow import new_lines
+from maildoctor.maillog.foreign import canonical
 from maildoctor.maillog.incident import sample, shown
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
 from maildoctor.maillog.places import at_hand
@@ -37,7 +38,7 @@ def follow(options: ExplainLogOptions, wanted: Wanted) -> ExitStatus:
     try:
         with _lines(paths) as lines:
             for line in lines:
-                reader.line(line)
+                reader.line(canonical(line))
                 reader.ledger.settle()
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED

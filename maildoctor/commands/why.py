@@ -11,6 +11,7 @@ from maildoctor.maillog.catalogue import Message, catalogue
 from maildoctor.maillog.incident import sample, shown
 from maildoctor.maillog.ledger import LOGIN_KEY
 from maildoctor.maillog.order import Findings
+from maildoctor.maillog.overlap import without_repeats
 from maildoctor.maillog.places import at_hand, chosen, usual
 from maildoctor.maillog.scan import Reading, read
 from maildoctor.maillog.sources import in_order
@@ -85,6 +86,7 @@ def run(
     """Tell the user's story: 1 where the last attempt failed, 0 where it did not, 3 without any."""
     problems: dict[str, str] = {}
     sources = in_order(chosen(files or (() if journal else at_hand()), rotated, journal, None, problems))
+    sources, _ = without_repeats(sources)
     story = Story(user)
     reading = read(sources, wanted=Wanted(user=user), listener=story.hear)
     reading.problems.update(problems)

@@ -22,7 +22,8 @@ _WITHOUT_PID = pattern(
 )
 _BARE_STAMP = pattern(rb"\s*(?P<stamp>" + STAMP_TEXT + rb")\s+(?:\S+\s+)?")
 _SEVERITIES = (b"warning: ", b"fatal: ", b"error: ", b"panic: ")
-_REPEATED = pattern(rb"message repeated (\d{1,6}) times?: \[ ?(.*?)\]?\s*$", re.S)
+_REPEATED = pattern(rb"message repeated (?P<times>\d{1,6}) times?: \[ ?(?P<text>.*?)\]?\s*$", re.S)
+_SUPPRESSED = pattern(rb"(?P<text>.*)' repeated (?P<times>\d{1,6}) times, suppressed by syslog-ng", re.S)
 
 
 class Line(NamedTuple):
@@ -33,7 +34,7 @@ class Line(NamedTuple):
     pid: bytes
     text: bytes
     times: int
-    """How often it was said: rsyslog folds repeated messages into one line."""
+    """How often it was said: rsyslog and syslog-ng fold repeated messages into one line."""
 
 
 def parse(raw: bytes) -> Line:
@@ -44,9 +45,11 @@ def parse(raw: bytes) -> Line:
         return _fragment(raw)
     text, times = raw[match.end() :], 1
     if text.startswith(b"message repeated "):
-        text, times = _unfolded(text)
+        text, times = _unfolded(text, _REPEATED)
+    elif match["tag"].startswith(b"'"):
+        text, times = _unfolded(text, _SUPPRESSED)
     pid = match.groupdict().get("pid") or b""
-    return Line(match["stamp"] or b"", match["tag"], pid, text, times)
+    return Line(match["stamp"] or b"", match["tag"].lstrip(b"'"), pid, text, times)
 
 
 def service_of(tag: bytes) -> str:
@@ -66,6 +69,6 @@ def _fragment(raw: bytes) -> Line:
     return Line(match["stamp"] if match else b"", b"", b"", text.strip(), 1)
 
 
-def _unfolded(text: bytes) -> tuple[bytes, int]:
-    match = _REPEATED.match(text)
-    return (match[2], max(1, int(match[1]))) if match else (text, 1)
+def _unfolded(text: bytes, form: re.Pattern[bytes]) -> tuple[bytes, int]:
+    match = form.match(text)
+    return (match["text"], max(1, int(match["times"]))) if match else (text, 1)

@@ -25,12 +25,25 @@ def chosen(
             return _opened_journal(since, problems)
         files = (path,)
     paths = [path for name in files for path in (rotation_set(name) or [name] if rotated else [name])]
-    for path in dict.fromkeys(paths):
+    for path in _different(paths):
         try:
             sources.append(open_source(path))
         except CannotLook as error:
             problems[path] = str(error)
     return sources
+
+
+def _different(paths: list[str]) -> list[str]:
+    """Leave out further names of the same file."""
+    seen: dict[object, str] = {}
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError:
+            seen.setdefault(path, path)
+        else:
+            seen.setdefault(path if path == "-" else (status.st_dev, status.st_ino), path)
+    return list(seen.values())
 
 
 def mail_log() -> str | None:
@@ -76,7 +89,7 @@ def _maillog_file() -> str | None:
 
 
 def _opened_journal(since: str | None, problems: dict[str, str]) -> list[Source]:
-    narrowed = (f"--since={since}",) if since else ()
+    narrowed = (f"--since={since[:19].replace('T', ' ')}",) if since else ()
     try:
         return [journal_source(journal_command(*narrowed))]
     except CannotLook as error:

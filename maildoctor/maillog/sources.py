@@ -1,6 +1,5 @@
 """Where lines come from: files, their rotated and compressed kin, standard input, the journal."""
 
-import importlib
 import os
 import shutil
 import stat
@@ -14,14 +13,11 @@ from typing import IO
 
 from maildoctor.host import CannotLook, Missing, NotRegular, Unreadable
 from maildoctor.host.errors import CommandMissing
-from maildoctor.maillog.journal import is_export, lines_of_export
 from maildoctor.maillog.stamps import STAMP, Calendar
+from maildoctor.maillog.unwrap import CHUNK, HEAD, layer_of, unwrapped
 from maildoctor.pattern import pattern
 
-CHUNK = 256 * 1024
-HEAD = 64 * 1024
-"""Bytes in which a first time stamp is sought."""
-COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma", b"\x5d\x00\x00": "lzma"}
+STDIN = "standard input"
 ROTATED = pattern(r"(?:[.-]\d{1,8})?(?:\.(?:gz|xz|bz2|zst|lzma))?")
 
 
@@ -38,6 +34,8 @@ class Source:
     plain_size: int | None = None
     must_speak: bool = False
     """Whether it is suspicious if it is empty."""
+    again: bool = True
+    """Whether it can be read more than once."""
 
     @property
     def calendar(self) -> Calendar:
@@ -49,13 +47,15 @@ class Source:
 def open_source(path: str) -> Source:
     """Make a source of ``path``, or of standard input for ``-``. Raises CannotLook."""
     if path == "-":
-        return Source("standard input", lambda: _read(sys.stdin.buffer), datetime.now(UTC))
+        return Source(
+            STDIN, lambda: unwrapped(STDIN, _read(sys.stdin.buffer)), datetime.now(UTC), again=False
+        )
     try:
         status = os.stat(path)
     except OSError as error:
         raise _because(path, error) from error
     if stat.S_ISFIFO(status.st_mode):
-        return Source(path, lambda: _read_file(path), datetime.now(UTC))
+        return Source(path, lambda: unwrapped(path, _read_file(path)), datetime.now(UTC), again=False)
     if not stat.S_ISREG(status.st_mode):
         raise NotRegular(path, "is not a regular file")
     return _regular(path, status)
@@ -63,7 +63,10 @@ def open_source(path: str) -> Source:
 
 def in_order(sources: list[Source]) -> list[Source]:
     """Give the sources in the order in which they were written, as far as their time stamps tell."""
-    return sorted(sources, key=lambda source: (source.first[:19], source.last[:19] or source.first[:19]))
+    return sorted(
+        sources,
+        key=lambda source: (not source.first, source.first[:19], source.last[:19] or source.first[:19]),
+    )
 
 
 def rotation_set(path: str) -> list[str]:
@@ -92,25 +95,17 @@ def _regular(path: str, status: os.stat_result) -> Source:
         raise _because(path, error) from error
     end = datetime.fromtimestamp(status.st_mtime, UTC)
     reader = _unpacker(path, magic)
-    if reader is None:
-        first, last = _first_stamp(magic, end), _last_stamp(path, status.st_size, end)
-        return Source(path, lambda: _read_file(path), end, first, last, status.st_size)
-    first = _first_stamp(next(reader(), b""), end)
-    return Source(path, reader, end, first)
+    last = _last_stamp(path, status.st_size, end)
+    if reader is None or (last and b"\x00" in magic[:1]):
+        return Source(path, lambda: _read_file(path), end, _first_stamp(magic, end), last, status.st_size)
+    return Source(path, reader, end, _first_stamp(next(reader(), b""), end))
 
 
 def _unpacker(path: str, magic: bytes) -> Callable[[], Iterator[bytes]] | None:
     """Give what reads a file that is not plain text, None for one that is."""
-    for beginning, module in COMPRESSED.items():
-        if magic.startswith(beginning):
-            return lambda: _unpacked(path, module)
-    if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        return lambda: _zstandard(path)
     if magic.startswith(b"LPKSHHRH"):
         return lambda: _command(("journalctl", "--no-pager", "-q", "-o", "short-iso-precise", "--file", path))
-    if is_export(magic):
-        return lambda: lines_of_export(_read_file(path))
-    return None
+    return (lambda: unwrapped(path, _read_file(path))) if layer_of(magic) else None
 
 
 def _read_file(path: str) -> Iterator[bytes]:
@@ -125,27 +120,6 @@ def _read(stream: IO[bytes]) -> Iterator[bytes]:
     read = getattr(stream, "read1", stream.read)
     while chunk := read(CHUNK):
         yield chunk
-
-
-def _unpacked(path: str, module: str) -> Iterator[bytes]:
-    """Read a compressed file; one that is cut off gives what is there."""
-    with importlib.import_module(module).open(path) as log:
-        while True:
-            try:
-                chunk = log.read(CHUNK)
-            except EOFError:
-                return
-            except Exception as error:  # each module has errors of its own for damaged files
-                raise Unreadable(path, f"cannot be unpacked: {error}") from error
-            if not chunk:
-                return
-            yield chunk
-
-
-def _zstandard(path: str) -> Iterator[bytes]:
-    if shutil.which("zstd") is None:
-        raise Unreadable(path, "is compressed with zstd, which is not installed")
-    yield from _command(("zstd", "-dcq", "--", path))
 
 
 def _command(command: tuple[str, ...]) -> Iterator[bytes]:

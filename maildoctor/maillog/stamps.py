@@ -73,6 +73,8 @@ class Calendar:
         if not self._year:
             late = (month, number) > (self._end.month, self._end.day)
             self._year = self._end.year - late
+            if (month, number) == (2, 29):
+                self._year -= self._year % 4
         elif month < self._month - 6:
             self._year += 1
         elif month > self._month + 6 and self._month:
@@ -85,7 +87,10 @@ def earlier(one: str, other: str) -> bool:
     """Tell whether ``one`` lies before ``other``; zones are heeded where both have one."""
     if one[19:] == other[19:] or len(one) == 19 or len(other) == 19:
         return one[:19] < other[:19]
-    return moment(one) < moment(other)
+    try:
+        return moment(one) < moment(other)
+    except ValueError:  # a date that no calendar has
+        return one[:19] < other[:19]
 
 
 def moment(iso: str) -> datetime:

@@ -8,7 +8,7 @@ from maildoctor.maillog.stamps import earlier
 from maildoctor.maillog.tally import Attempt
 from maildoctor.pattern import pattern
 
-_AGO = pattern(r"(\d{1,6}) ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)( ago)?")
+_AGO = pattern(r"-?(\d{1,6}) ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)( ago)?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -49,11 +49,12 @@ class Wanted:
 def moment_of(text: str, now: datetime) -> str:
     """Give the time that ``--since`` or ``--until`` names as ISO 8601 text.
 
-    Known are ISO 8601 (a date alone is its beginning), ``HH:MM`` of today, ``today``, ``yesterday``, and
-    ``2 hours ago`` or ``2h``. Raises ValueError.
+    Known are ISO 8601 (a date alone is its beginning), ``HH:MM`` of today, ``today``, ``yesterday``, ``now``,
+    and ``2 hours ago`` or ``2h``. What counts back from ``now`` keeps its zone; what is read off a clock has
+    none, and means the clock that wrote the log. Raises ValueError.
     """
     text = text.strip()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     if text in ("today", "yesterday"):
         return _iso(midnight - timedelta(days=text == "yesterday"))
     if text == "now":

@@ -11,13 +11,16 @@ SCHEMA_VERSION = 1
 TOP_LISTS = "Misra and Gries, in batches: counts of clients and users are at most 'count_error' too small"
 
 
-def render(judgement: Judgement, reading: Reading, sources: list[str]) -> str:
+def render(judgement: Judgement, reading: Reading, sources: list[str], repeated: int = 0) -> str:
     """Give the whole answer; pure ASCII, so that no byte of the log reaches a terminal as it is."""
-    return json.dumps(document(judgement, reading, sources), indent=2) + "\n"
+    return json.dumps(document(judgement, reading, sources, repeated), indent=2) + "\n"
 
 
-def document(judgement: Judgement, reading: Reading, sources: list[str]) -> dict[str, Any]:
-    """Give the answer as plain values, in the shape of the schema."""
+def document(judgement: Judgement, reading: Reading, sources: list[str], repeated: int = 0) -> dict[str, Any]:
+    """Give the answer as plain values, in the shape of the schema.
+
+    ``repeated`` lines stood in several sources and were read once.
+    """
     ledger = reading.ledger
     return {
         "schema_version": SCHEMA_VERSION,
@@ -35,6 +38,7 @@ def document(judgement: Judgement, reading: Reading, sources: list[str]) -> dict
             "failed": ledger.failed or ledger.verifier_failed,
             "logins": ledger.logins,
             "probes": ledger.probes,
+            "repeated_lines": repeated,
         },
         "top_lists": TOP_LISTS,
         "incidents": [_incident(each) for each in judgement.incidents],

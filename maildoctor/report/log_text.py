@@ -22,22 +22,25 @@ TOLD_LATER = 2
 LABEL = 12
 
 
-def render(judgement: Judgement, reading: Reading, sources: list[str], *, ascii_only: bool) -> Iterator[Line]:
-    """Yield the report's lines."""
+def render(
+    judgement: Judgement, reading: Reading, sources: list[str], repeated: int = 0, *, ascii_only: bool
+) -> Iterator[Line]:
+    """Yield the report's lines; ``repeated`` lines stood in several sources and were read once."""
     word = judgement.verdict.upper().replace("-", " ")
     yield [(word, VERDICT_STYLE[judgement.verdict]), (f"  {judgement.headline}", "")]
     yield []
-    yield from _read(judgement, reading, sources)
+    yield from _read(judgement, reading, sources, repeated)
     for number, incident in enumerate(judgement.incidents, 1):
         yield []
         yield from _incident(number, incident, ascii_only)
     yield from _unknown(reading)
 
 
-def _read(judgement: Judgement, reading: Reading, sources: list[str]) -> Iterator[Line]:
+def _read(judgement: Judgement, reading: Reading, sources: list[str], repeated: int) -> Iterator[Line]:
     ledger = reading.ledger
+    twice = f" ({repeated:,} more stood in several of these, and count once)" if repeated else ""
     names = ", ".join(sources[:4]) + (f" and {len(sources) - 4} more" if len(sources) > 4 else "")
-    yield [("Read ", "dim"), (names or "nothing", ""), (f": {ledger.lines:,} lines", "")]
+    yield [("Read ", "dim"), (names or "nothing", ""), (f": {ledger.lines:,} lines{twice}", "")]
     if judgement.first:
         yield [(f"     {_clock(judgement.first)} to {_clock(judgement.last)}", "")]
     probes = f", {ledger.probes:,} of them probes of maildoctor's own" if ledger.probes else ""

@@ -1,0 +1,173 @@
+"""Lines that stand in several sources, as mail.log's do in syslog, are read once.
+
+Two sources overlap where one begins before the other ends. Of the later one's beginning so many lines must
+stand in the other as well that it is no chance (within one file, and across a cut, equal lines are different
+attempts); then each of its lines is dropped that the other has at the same second, as often as it stands
+there. A window moves over the other source, so memory is bounded.
+"""
+
+import itertools
+import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from maildoctor.host import CannotLook
+from maildoctor.maillog.sources import Source
+from maildoctor.maillog.stamps import STAMP, Calendar
+from maildoctor.maillog.unwrap import batched, lines_of
+
+TRIED = 500
+"""Lines about logins of a source's beginning that are sought elsewhere."""
+TRIED_AT_MOST = 50_000
+"""Lines of any kind that are looked through for them."""
+CHANCE = 0.2
+"""Share of them that is no chance."""
+WINDOW = 50_000
+"""Lines of the other source that are remembered."""
+UNORDERED = 200
+"""Lines by which a log may be out of order."""
+_RELEVANT = (b"postfix", b"sasl", b"dovecot")
+Moment = str
+Stamped = tuple[Moment, int]
+"""When a line was written, to the second, and a hash of what follows its time stamp."""
+
+
+@dataclass
+class Repeats:
+    """How many lines were dropped because they stand elsewhere too."""
+
+    count: int = 0
+
+
+def without_repeats(sources: list[Source]) -> tuple[list[Source], Repeats]:
+    """Give ``sources``, in their order, so that each line of several is read once; and the count to come."""
+    kept: list[Source] = []
+    repeats = Repeats()
+    for source in sources:
+        others = [other for other in kept if _overlap(other, source)]
+        kept.append(_filtered(source, others, repeats) if others else source)
+    return kept, repeats
+
+
+def _overlap(earlier: Source, later: Source) -> bool:
+    if not earlier.again:
+        return False
+    if not earlier.first or not later.first:
+        return True
+    last = earlier.last or earlier.end.astimezone().isoformat()
+    return later.first[:19] < last[:19]
+
+
+def _filtered(source: Source, others: list[Source], repeats: Repeats) -> Source:
+    def chunks() -> Iterator[bytes]:
+        lines = lines_of(source.chunks())
+        head = list(_head(lines))
+        known = [other for other in others if _share(head, source, other) >= CHANCE]
+        lines = itertools.chain(head, lines)
+        return batched(line + b"\n" for line in (_new(lines, source, known, repeats) if known else lines))
+
+    return replace(source, chunks=chunks, plain_size=None)
+
+
+def _head(lines: Iterator[bytes]) -> Iterator[bytes]:
+    relevant = 0
+    for line in itertools.islice(lines, TRIED_AT_MOST):
+        yield line
+        relevant += any(name in line for name in _RELEVANT)
+        if relevant >= TRIED:
+            return
+
+
+def _share(head: list[bytes], source: Source, other: Source) -> float:
+    """Give the share of the ``head`` of a source, as far as the other one reaches, that stands there too."""
+    lines = [line for line in head if any(name in line for name in _RELEVANT)]
+    stamped = [
+        each for each in _stamped(lines, source.calendar) if not other.last or each[0] <= other.last[:19]
+    ]
+    if not stamped:
+        return 0
+    try:
+        window = _Window(other, stamped[0][0])
+        return sum(window.has(*each) for each in stamped) / len(stamped)
+    except CannotLook:
+        return 0
+
+
+def _new(lines: Iterable[bytes], source: Source, others: list[Source], repeats: Repeats) -> Iterator[bytes]:
+    """Yield the lines that stand nowhere else."""
+    calendar, windows = source.calendar, None
+    for line in lines:
+        match = STAMP.match(line)
+        if match is None:
+            yield line
+            continue
+        when, rest = calendar.iso(match.group())[:19], hash(line[match.end() :].rstrip(b"\r"))
+        windows = windows or [_Window(other, when) for other in others]
+        if any(window.has(when, rest) for window in windows):
+            repeats.count += 1
+        else:
+            yield line
+
+
+def _stamped(lines: Iterable[bytes], calendar: Calendar) -> Iterator[Stamped]:
+    for line in lines:
+        if match := STAMP.match(line):
+            yield calendar.iso(match.group())[:19], hash(line[match.end() :].rstrip(b"\r"))
+
+
+class _Window:
+    """The lines of one source around a moment, and how often each stands there."""
+
+    def __init__(self, source: Source, begin: Moment) -> None:
+        self._lines = _stamped(lines_of(_from(source, begin)), source.calendar)
+        self._counts: Counter[Stamped] = Counter()
+        self._order: deque[Stamped] = deque()
+        self._recent: deque[Moment] = deque(maxlen=UNORDERED)
+
+    def has(self, when: Moment, rest: int) -> bool:
+        """Tell whether a line stands there once more, and strike it off."""
+        while (len(self._recent) < UNORDERED or self._recent[0] <= when) and (
+            line := next(self._lines, None)
+        ):
+            self._recent.append(line[0])
+            self._counts[line] += 1
+            self._order.append(line)
+            if len(self._order) > WINDOW:
+                self._forget(self._order.popleft())
+        if not self._counts.get((when, rest)):
+            return False
+        self._counts[when, rest] -= 1
+        return True
+
+    def _forget(self, line: Stamped) -> None:
+        self._counts[line] -= 1
+        if self._counts[line] <= 0:
+            del self._counts[line]
+
+
+def _from(source: Source, begin: Moment) -> Iterator[bytes]:
+    """Read ``source`` from about ``begin`` on; of a plain file, what was written before is passed over."""
+    if source.plain_size is None:
+        yield from source.chunks()
+        return
+    with open(source.name, "rb", buffering=0) as log:
+        os.lseek(log.fileno(), _place(source, begin, log.fileno()), os.SEEK_SET)
+        while chunk := log.read(256 * 1024):
+            yield chunk
+
+
+def _place(source: Source, begin: Moment, log: int) -> int:
+    """Give the start of a line a little before ``begin``, by halving."""
+    low, high = 0, source.plain_size or 0
+    while high - low > 1024 * 1024:
+        middle = (low + high) // 2
+        part = os.pread(log, 64 * 1024, middle)
+        first = next(_stamped(part.split(b"\n")[1:], source.calendar), None)
+        if first is None or first[0] >= begin:
+            high = middle
+        else:
+            low = middle
+    if not low:
+        return 0
+    return low + os.pread(log, 64 * 1024, low).find(b"\n") + 1
