@@ -2,6 +2,7 @@
 
 from maildoctor.finding import Impact
 from maildoctor.host import Host
+from maildoctor.postfix import tls
 from maildoctor.postfix.configuration import login_services
 
 KILLS_SMTPD = ("no-mechanism-left", "service-throttled", "service-not-listening")
@@ -25,4 +26,5 @@ OF_SASLDB = (
 def deadly(host: Host) -> Impact:
     """Give the impact of an smtpd.conf at which smtpd dies: port 25 too, if AUTH is enabled there."""
     with_auth = (each for each in login_services(host) if each.flag("smtpd_sasl_auth_enable"))
-    return Impact.INCOMING_MAIL if any(each.port == 25 for each in with_auth) else Impact.ALL_LOGINS
+    public = any(each.port == 25 and tls.reaches_sasl(host, each) for each in with_auth)
+    return Impact.INCOMING_MAIL if public else Impact.ALL_LOGINS

@@ -8,6 +8,7 @@ from maildoctor.dovecot.socket import Endpoint, endpoint, in_use
 from maildoctor.fact import fact
 from maildoctor.finding import Evidence, Impact
 from maildoctor.host import CannotLook, Host
+from maildoctor.postfix import tls
 from maildoctor.postfix.configuration import login_services
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Action, Option, Remedy, RestartUnit, WriteFile
@@ -26,7 +27,10 @@ def impact(host: Host) -> Impact:
     throttles the service: where that is port 25, incoming mail stops as well.
     """
     public = any(
-        each.port == 25 and each.flag("smtpd_sasl_auth_enable") and in_use(each)
+        each.port == 25
+        and each.flag("smtpd_sasl_auth_enable")
+        and in_use(each)
+        and tls.reaches_sasl(host, each)
         for each in login_services(host)
     )
     return Impact.INCOMING_MAIL if public else Impact.ALL_LOGINS

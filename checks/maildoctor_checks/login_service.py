@@ -37,6 +37,8 @@ SUBMISSION = "submission/inet"
 ENABLE = "smtpd_sasl_auth_enable"
 NAME = "smtps?|submissions?|ssmtp|465|587"
 COMMENTED = pattern(rf"#\s*((?:\S+:)?(?:{NAME}))\s+inet(?:\s+\S+){{5}}\s+smtpd\b")
+BROKEN = pattern(rf"(?:\S+:)?({NAME}): ")
+"""A problem of master.cf that names the service concerned."""
 STARTS = ("postfix-not-running", "service-not-listening", "postconf-unusable")
 
 
@@ -63,7 +65,7 @@ def submission_service_missing(host: Host) -> Iterator[Finding]:
         A choice: a port is opened on which passwords are taken.
     See: master(5), SASL_README, RFC 6409
     """
-    if any(meant_for_logins(host, each) for each in login_services(host)):
+    if any(meant_for_logins(host, each) for each in login_services(host)) or _is_illegible(host):
         return
     wrong = [each for each in all_services(host) if _is_no_login_service(host, each)]
     signs = signs_of_logins(host)
@@ -191,6 +193,11 @@ def service_overridden(host: Host, service: Service) -> Iterator[Finding]:
                 proof=f"postconf -M {service.entry}",
                 remedy=Remedy.manual(f"Remove one of the two entries from {MASTER_CF}, then: postfix reload"),
             )
+
+
+def _is_illegible(host: Host) -> bool:
+    """Tell whether it is there, but master cannot read its line: master-cf-broken says that."""
+    return any(BROKEN.match(problem.text) for problem in master(host).problems)
 
 
 def _line(entry: Entry) -> str:

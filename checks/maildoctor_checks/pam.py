@@ -1,15 +1,19 @@
-"""Verifying: does the PAM service that saslauthd asks let anybody through?"""
+"""Verifying: does the PAM service that saslauthd or Dovecot asks let anybody through?"""
 
 from collections.abc import Iterator
 from shlex import quote
 
 from maildoctor.check import check
-from maildoctor.finding import Evidence, Finding, Stage
+from maildoctor.dovecot.daemon import installed as installed_dovecot
+from maildoctor.dovecot.passdb import pam_service, passdbs
+from maildoctor.dovecot.socket import endpoint, in_use
+from maildoctor.finding import Evidence, Finding, Impact, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import InstallPackages, Option, Remedy, WriteFile
 from maildoctor.sasl.pam import DIRECTORY, Rule, installed, refusal
 from maildoctor.sasl.saslauthd_verifier import verifier
+from maildoctor_checks._dovecot import LOOPBACK
 from maildoctor_checks._saslauthd import impact
 
 COMMON = "@include common-auth\n@include common-account\n"
@@ -27,14 +31,29 @@ PACKAGES = {
 
 def _refused(host: Host, service: Service) -> tuple[str, str, Rule] | None:
     """Give PAM service, kind and rule where everybody is refused."""
-    asked = verifier(host, service)
-    if asked is None or asked.value.mechanism != "pam":
-        return None
-    name = service.parameter("smtpd_sasl_service").value.strip() or "smtp"
-    for kind in ("auth", "account"):
+    name = _asked(host, service)
+    for kind in ("auth", "account") if name else ():
         if (rule := refusal(host, name, kind)) is not None:
             return name, kind, rule
     return None
+
+
+def _asked(host: Host, service: Service) -> str:
+    """Name the PAM service that decides alone, for saslauthd or for Dovecot; empty where none does."""
+    if in_use(service):
+        local = installed_dovecot(host) and endpoint(service).host in LOOPBACK
+        databases = passdbs(host) if local else None
+        return (
+            pam_service(databases[0]) if databases and [each.driver for each in databases] == ["pam"] else ""
+        )
+    asked = verifier(host, service)
+    if asked is None or asked.value.mechanism != "pam":
+        return ""
+    return service.parameter("smtpd_sasl_service").value.strip() or "smtp"
+
+
+def _cost(host: Host, service: Service) -> Impact:
+    return Impact.ALL_LOGINS if in_use(service) else impact(host, service)
 
 
 def _is_missing(host: Host, rule: Rule) -> bool:
@@ -46,7 +65,8 @@ def pam_service_refuses(host: Host, service: Service) -> Iterator[Finding]:
     """The PAM service for SMTP refuses everybody.
 
     What:
-        saslauthd asks PAM under the name smtp, and that stack ends in a refusal whatever the password: 535.
+        saslauthd asks PAM under the name smtp, Dovecot under its own or the one in its passdb, and that stack
+        ends in a refusal whatever the password: 535.
         With -c in saslauthd's OPTIONS people who logged in before still get in from its cache for a while.
     Why:
         /etc/pam.d/smtp (or, without it, /etc/pam.d/other) reaches pam_deny, or has a line that libpam cannot
@@ -68,7 +88,7 @@ def pam_service_refuses(host: Host, service: Service) -> Iterator[Finding]:
     yield Finding(
         summary=f"PAM refuses everybody for service {name}",
         subject=f"{DIRECTORY}/{name}",
-        impact=impact(host, service),
+        impact=_cost(host, service),
         expected=f"an {kind} stack that a right password passes",
         found=rule.text,
         evidence=(Evidence.at(rule.source, rule.text),),
@@ -105,7 +125,7 @@ def pam_module_missing(host: Host, service: Service) -> Iterator[Finding]:
     yield Finding(
         summary=f"PAM's service {name} needs {rule.module}, which is not installed",
         subject=rule.module,
-        impact=impact(host, service),
+        impact=_cost(host, service),
         expected=rule.module,
         found="no such module",
         evidence=(Evidence.at(rule.source, rule.text),),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
 from maildoctor.host import CommandHung, CommandMissing, Host
+from maildoctor.pattern import pattern
 from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, main, master, parameters, postconf
 from maildoctor.postfix.daemon import master_pid
 from maildoctor.postfix.expansion import Unexpandable, expand
@@ -20,6 +21,7 @@ DEAD = (
     "smtpd-older-than-change",
     "postconf-unusable",
 )
+LOGIN_SERVICE = pattern(r"((?:\S+:)?(?:smtps|submissions?|ssmtp|465|587)): ")
 MOST = 3
 """Broken lines to be named; a file that is no text has hundreds."""
 
@@ -75,7 +77,13 @@ def master_cf_broken(host: Host) -> Iterator[Finding]:
     alive = host.live and bool(fatal) and master_pid(host) is not None
     for problem in fatal[:MOST]:
         finding = _unreadable(problem, MASTER_CF, "postconf -M")
-        yield replace(finding, severity=Severity.WARNING) if alive else finding
+        yield _later(finding, problem) if alive else finding
+
+
+def _later(finding: Finding, problem: Problem) -> Finding:
+    """Make it a warning, for master goes on as before; name a service for logins, lest none seem meant."""
+    found = LOGIN_SERVICE.match(problem.text)
+    return replace(finding, severity=Severity.WARNING, services=(found[1],) if found else ())
 
 
 @check(Stage.LISTENING, everywhere=True, explains=(*DEAD[1:], "auth-not-enabled"))

@@ -60,8 +60,8 @@ def saslauthd_defaults_syntax(host: Host, service: Service) -> Iterator[Finding]
         saslauthd does not start, or starts with other settings than those that stand in the file.
     Why:
         Debian 12's init script reads the file with the shell: no space before or after =, quotes round a
-        value with spaces, every quote closed. An error ends the script. Debian 13's unit lets systemd read
-        it: no "export", no substitution, no comment behind a value.
+        value with spaces, every quote closed, every "if" with its "fi". An error ends the script. Debian 13's
+        unit lets systemd read it: no "export", no substitution, no comment behind a value.
     Start: saslauthd-chroot
     Break on 12:
         systemctl stop saslauthd
@@ -106,7 +106,7 @@ def _harm(host: Host, service: Service, complaint: Complaint) -> Severity:
 
 def _culprit(host: Host, complaint: Complaint) -> Complaint:
     """Give the first line with an unpaired quote: the shell itself complains only where quotes run out."""
-    if not complaint.fatal:
+    if not complaint.fatal or "quote" not in complaint.why:
         return complaint
     for number, line in enumerate(host.text(DEFAULTS).splitlines(), start=1):
         if not line.lstrip().startswith("#") and (line.count('"') % 2 or line.count("'") % 2):
@@ -118,6 +118,11 @@ def _spell(host: Host, complaint: Complaint) -> Remedy:
     if complaint.why == CARRIAGE_RETURN:
         text = host.text(DEFAULTS).replace("\r\n", "\n")
         return Remedy.safe(WriteFile(DEFAULTS, text), RestartUnit("saslauthd"))
+    if complaint.fatal and "quote" not in complaint.why:
+        return Remedy.manual(
+            f"Complete or remove the command in line {complaint.line} of {DEFAULTS}, then: "
+            "systemctl restart saslauthd"
+        )
     match = re.match(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*)$", complaint.text)
     if match is None or match[1] not in READ or re.search(r"[`$\\]", match[2]):
         return Remedy.manual(f'Write line {complaint.line} of {DEFAULTS} as NAME="value".')

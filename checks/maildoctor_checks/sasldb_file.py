@@ -188,7 +188,7 @@ def sasldb_corrupt(host: Host, service: Service) -> Iterator[Finding]:
             stat_evidence(host, found.path, found.status),
             Evidence(found.path, f"{found.fault}, {found.status.st_size} bytes"),
         ),
-        proof=f"sasldblistusers2 -f {quote(found.path)}",
+        proof=f"od -A d -t x4 -j 12 -N 4 {quote(found.path)}  # 00061561 in a hash file",
         remedy=Remedy.manual(
             f"Keep what is there (mv {found.path} {found.path}.broken), then restore a backup, or add each "
             f"user again: saslpasswd2 -c -u {default_realm(service)} USER. Give it to "

@@ -47,6 +47,8 @@ class Configuration:
     top: Section
     includes: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """Files that are included and could not be read."""
 
     def setting(self, name: str, default: str = "") -> str:
         """Give a setting of the top level."""
@@ -95,13 +97,16 @@ def _include(
     if not pattern.startswith("/"):
         pattern = f"{path.rpartition('/')[0]}/{pattern}"
     found.includes.append(pattern)
-    for each in _matching(host, pattern):
+    matching = _matching(host, pattern)
+    if not matching and "*" not in pattern and not line.startswith("!include_try"):
+        found.unread.append(pattern)
+    for each in matching:
         if depth < INCLUDE_DEPTH and len(found.files) < FILE_LIMIT:
             try:
                 _read(host, each, found, opened, depth + 1)
             except CannotLook:
                 # A file with a database password is root's alone; sockets do not stand there.
-                continue
+                found.unread.append(each)
 
 
 def _matching(host: Host, pattern: str) -> list[str]:

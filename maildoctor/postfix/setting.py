@@ -2,6 +2,7 @@
 
 from maildoctor.finding import Evidence, Impact
 from maildoctor.host import Host
+from maildoctor.postfix import tls
 from maildoctor.postfix.configuration import login_services
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Action, RemoveParameter, RemoveServiceOption, SetParameter, SetServiceOption
@@ -53,6 +54,10 @@ def cost(host: Host, service: Service, *names: str, where_auth_is_on: bool = Fal
     """
     for other in login_services(host):
         same = all(other.parameter(name).source == service.parameter(name).source for name in names)
-        if other.port == 25 and same and (other.flag("smtpd_sasl_auth_enable") or not where_auth_is_on):
+        if other.port == 25 and same and (not where_auth_is_on or _sets_up_sasl(host, other)):
             return Impact.INCOMING_MAIL
     return Impact.ALL_LOGINS
+
+
+def _sets_up_sasl(host: Host, service: Service) -> bool:
+    return service.flag("smtpd_sasl_auth_enable") and tls.reaches_sasl(host, service)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from maildoctor.fact import fact
-from maildoctor.host import Host, Refused, Unreadable
+from maildoctor.host import CannotLook, Host, Refused, Unreadable
 from maildoctor.pattern import pattern
 from maildoctor.postfix import key_pair
 from maildoctor.postfix.service import Service
@@ -68,6 +68,20 @@ def policy(service: Service) -> Policy:
     required = required or wrapper
     needs = service.flag("smtpd_tls_auth_only") or required
     return Policy(used or required, required, wrapper, needs)
+
+
+def reaches_sasl(host: Host, service: Service) -> bool:
+    """Tell whether an ordinary client of a service with AUTH makes smtpd set up SASL, and end if it cannot.
+
+    smtpd does so when it greets or, where AUTH needs TLS, after STARTTLS: never, where TLS is off or broken.
+    """
+    found = policy(service)
+    if not found.login_needs_tls:
+        return True
+    try:
+        return found.used and fault(host, service) is None
+    except CannotLook:
+        return True
 
 
 @fact

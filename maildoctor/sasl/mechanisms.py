@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from maildoctor.debian.packages import package
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing
 from maildoctor.postfix import tls
@@ -36,6 +37,9 @@ PLUGINS = {
     "srp": ("SRP",),
 }
 """Mechanisms by the plugin's file, without ``lib`` and ``.so``."""
+
+OF_PACKAGE = ("ANONYMOUS", "CRAM-MD5", "DIGEST-MD5", "LOGIN", "NTLM", "PLAIN", *PLUGINS["scram"])
+"""What Debian's libsasl2-modules brings."""
 
 CYRUS_MEETS = {
     "ANONYMOUS": words("noplaintext"),
@@ -150,13 +154,25 @@ def available(host: Host, service: Service) -> tuple[str, ...] | None:
 
 @fact
 def installed(host: Host) -> tuple[str, ...]:
-    """Give the mechanisms of the plugins in libsasl2's directories, sorted. Raises Refused."""
+    """Give the mechanisms of the plugins in libsasl2's directories, sorted.
+
+    A tree without programs (``/etc`` alone, say) has those of its packages. Raises Refused, and Missing where
+    a tree tells of neither.
+    """
+    directories = plugin_directories(host)
+    if not directories and not host.live:
+        return _of_packages(host)
     found: set[str] = set()
-    for directory in plugin_directories(host):
+    for directory in directories:
         for name in host.names(directory):
             if match := re.fullmatch(r"lib(\w+)\.so", name):
                 found.update(PLUGINS.get(match[1], ()))
     return tuple(sorted(found))
+
+
+def _of_packages(host: Host) -> tuple[str, ...]:
+    found = package(host, "libsasl2-modules")
+    return tuple(sorted(OF_PACKAGE)) if found and found.usable else ()
 
 
 @fact
@@ -171,6 +187,7 @@ def plugin_directories(host: Host) -> tuple[str, ...]:
 
 def _of_dovecot(host: Host, service: Service) -> tuple[str, ...] | None:
     from maildoctor.dovecot.config import configuration
+    from maildoctor.dovecot.passdb import mechanisms
 
     if service.parameter("smtpd_sasl_path").value.startswith("inet:"):
         return None
@@ -178,10 +195,10 @@ def _of_dovecot(host: Host, service: Service) -> tuple[str, ...] | None:
         found = configuration(host)
     except CannotLook:
         return None
-    if found is None or any(found.top.all("auth_mechanisms")):
+    if found is None:
         return None
-    mechanisms = found.setting("auth_mechanisms", "plain").upper().split()
-    return None if any("$" in each for each in mechanisms) else tuple(mechanisms)
+    named = mechanisms(found)
+    return None if named is None else tuple(named.value)
 
 
 def meets(mechanism: str, *, dovecot: bool) -> frozenset[str]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from maildoctor.pattern import pattern
 
 NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
-OPENING = frozenset({"if", "case", "for", "while", "until", "{"})
-CLOSING = frozenset({"fi", "esac", "done", "}"})
-KEYWORDS = OPENING | CLOSING | {"then", "else", "elif", "do"}
+CLOSED_BY = {"if": "fi", "case": "esac", "for": "done", "while": "done", "until": "done", "{": "}", "(": ")"}
+KEYWORDS = (CLOSED_BY.keys() | set(CLOSED_BY.values()) | {"then", "else", "elif", "do"}) - {"(", ")"}
 
 
 class ShellSyntaxError(Exception):
@@ -54,7 +53,8 @@ def commands(text: str) -> Iterator[Command]:
 class _Lexer:
     def __init__(self, text: str) -> None:
         self.text, self.at, self.line = text, 0, 1
-        self.depth = 0
+        self.opened: list[tuple[str, int]] = []
+        """The compound commands that are open: keyword and line, the innermost last."""
 
     def commands(self) -> Iterator[Command]:
         conditional = False
@@ -64,15 +64,46 @@ class _Lexer:
             if command.words:
                 yield command
             conditional = separator in ("&&", "||")
+        if self.opened:
+            word, line = self.opened[-1]
+            why = f'syntax error: end of file where "{CLOSED_BY[word]}" should end the "{word}" of this line'
+            raise ShellSyntaxError(line, self._line_text(line), why)
 
     def _nested(self, command: Command) -> bool:
         """Follow compound commands; keywords are taken off the command."""
-        nested = self.depth > 0
+        nested = bool(self.opened)
         while command.words and command.words[0].text in KEYWORDS and command.words[0].name_is_bare:
-            word = command.words.pop(0).text
-            self.depth += (word in OPENING) - (word in CLOSING)
+            self._keyword(command.words.pop(0))
             nested = True
-        return nested or self.depth > 0
+        return nested or bool(self.opened)
+
+    def _keyword(self, word: Word) -> None:
+        if word.text in CLOSED_BY:
+            self.opened.append((word.text, word.line))
+        elif word.text in CLOSED_BY.values():
+            if not self.opened or CLOSED_BY[self.opened[-1][0]] != word.text:
+                raise self._unexpected(word.text, word.line)
+            self.opened.pop()
+
+    def _parenthesis(self, command: Command) -> None:
+        """Take a subshell, a pattern of ``case`` or ``name()``; anything else the shell would not take."""
+        character = self.text[self.at]
+        inside = {word for word, _ in self.opened}
+        if character == "(" and len(command.words) == 1 and "case" not in inside:
+            rest = self.text[self.at + 1 :].lstrip(" \t")
+            if not rest.startswith(")"):
+                raise self._unexpected("(", self.line)
+            self.at = len(self.text) - len(rest)
+            command.words.clear()
+        elif "case" in inside:
+            command.words.clear()
+        elif character == "(" and not command.words:
+            self.opened.append(("(", self.line))
+        elif character == ")" and "(" in inside:
+            self.opened.pop()
+        else:
+            raise self._unexpected(character, self.line)
+        self.at += 1
 
     def _command(self) -> tuple[Command, str]:
         """Read words up to a separator; give both."""
@@ -87,7 +118,8 @@ class _Lexer:
                 self._advance(len(separator))
                 return command, separator
             if rest[0] in "()":
-                raise ShellSyntaxError(self.line, self._line_text(), f'syntax error: "{rest[0]}" unexpected')
+                self._parenthesis(command)
+                continue
             if not command.words:
                 command.line, begin = self.line, self.at
             command.words.append(self._word())
@@ -177,11 +209,14 @@ class _Lexer:
             self._advance(1)
 
     def _unterminated(self) -> ShellSyntaxError:
-        return ShellSyntaxError(self.line, self._line_text(), "syntax error: unterminated quoted string")
+        why = "syntax error: unterminated quoted string"
+        return ShellSyntaxError(self.line, self._line_text(self.line), why)
 
-    def _line_text(self) -> str:
-        begin = self.text.rfind("\n", 0, self.at) + 1
-        return self.text[begin : (self.text + "\n").index("\n", self.at)]
+    def _unexpected(self, what: str, line: int) -> ShellSyntaxError:
+        return ShellSyntaxError(line, self._line_text(line), f'syntax error: "{what}" unexpected')
+
+    def _line_text(self, line: int) -> str:
+        return self.text.split("\n")[line - 1].strip()
 
     def _advance(self, count: int) -> None:
         self.line += self.text.count("\n", self.at, self.at + count)

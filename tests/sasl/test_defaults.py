@@ -116,3 +116,25 @@ def test_an_open_quote_swallows_what_follows_for_systemd() -> None:
 def test_any_text_is_read(text: str) -> None:
     read_as_shell(text, PATH)
     read_as_environment(text, PATH)
+
+
+@pytest.mark.skipif(shutil.which("dash") is None, reason="compares with dash")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A=1\nif true; then\nSTART=yes\n",
+        "if true; then\nSTART=yes\nfi\n",
+        "case $(hostname) in\na*) START=no ;;\n(b) START=yes;;\nesac\n",
+        "fi\n",
+        "START=yes)\n",
+        "(START=no)\nSTART=yes\n",
+        "f() { START=no; }\nSTART=yes\n",
+        "while true; do\nSTART=yes\nfi\n",
+        "for i in a b; do START=$i; done\n",
+        "START=$(cat /dev/null)\n",
+        "foo bar(\n",
+    ],
+)
+def test_what_dash_refuses_is_refused(text: str) -> None:
+    refused = subprocess.run(["dash", "-n"], input=text, text=True, capture_output=True).returncode != 0
+    assert (read_as_shell(text, PATH).fatal is not None) == refused
