@@ -40,16 +40,17 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
         does not lift the waiting; a restart does. Without such a line master itself hangs.
     Start: saslauthd-chroot
     Break:
+        postconf -e service_throttle_time=600
         chmod 0 /usr/lib/postfix/sbin/smtpd
         systemctl restart postfix
         python3 -c 'import socket; socket.create_connection(("127.0.0.1", 587))'
         sleep 2
-    Mend:
         chmod 755 /usr/lib/postfix/sbin/smtpd
+    Mend:
         systemctl restart postfix
     Safety:
-        Manual where no smtpd starts: a restart helps only after the reason is gone. Safe where smtpds live
-        and master itself hangs.
+        Safe: it is only a restart. It helps where the reason is gone by now, or master itself hangs;
+        otherwise smtpd ends again, and its reason in the mail log is what must be mended.
     See: master(8), postconf(5) service_throttle_time
     """
     jam = _jam(host, service)
@@ -70,10 +71,9 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
             *last_words(host, "smtpd"),
         ),
         proof=f"ss -ltn 'sport = :{service.port}'; pgrep -fa 'smtpd -n {service.name}'",
-        remedy=Remedy.safe(RestartUnit("postfix"))
-        if jam.smtpds
-        else Remedy.manual(
-            "The reason stands in the mail log, in a line with fatal:. Then: systemctl restart postfix"
+        remedy=Remedy.safe(
+            RestartUnit("postfix"),
+            notes="If that does not help, the reason stands in the mail log, in a line with fatal:.",
         ),
     )
 
@@ -146,7 +146,8 @@ def _limit(host: Host, service: Service) -> int:
 def _without_groups(host: Host, service: Service, alive: list[Smtpd]) -> Iterator[Finding]:
     """Find smtpds that lack a group which their user has by now; an error where its verifier is behind it."""
     user = account(host, "postfix")
-    lacking = [each for each in alive if user and user.groups - each.groups]
+    # One that has just started is still root.
+    lacking = [each for each in alive if user and user.gid in each.groups and user.groups - each.groups]
     if not user or not lacking:
         return
     oldest = lacking[0]

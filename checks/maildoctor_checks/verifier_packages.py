@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from maildoctor.check import check
 from maildoctor.debian.packages import package
-from maildoctor.finding import Evidence, Finding, Stage
+from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host, Missing
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Action, InstallPackages, Option, Remedy, RestartUnit
+from maildoctor.sasl.mechanisms import PLAINTEXT, broken_plugins, installed, mechanisms_of
 from maildoctor.sasl.method import method
+from maildoctor.sasl.smtpd_conf import effective
 from maildoctor_checks._conf import deadly
 from maildoctor_checks._packages import asks_cyrus, query, state
 
@@ -62,6 +64,49 @@ def sasl_modules_missing(host: Host, service: Service) -> Iterator[Finding]:
         if there
         else Remedy.choice(_installing("libsasl2-modules", RestartUnit("postfix"))),
     )
+
+
+@check(Stage.INSTALLED, live=True, explains=("service-throttled", "no-mechanism-left"))
+def sasl_plugin_broken(host: Host, service: Service) -> Iterator[Finding]:
+    """A plugin of Cyrus SASL cannot be loaded.
+
+    What:
+        The file of PLAIN's or LOGIN's plugin is empty, no shared library, or made for another processor.
+    Why:
+        A disk was full during an upgrade, or files were copied from another machine. libsasl2 passes over it
+        in silence; with no mechanism left, smtpd ends with "fatal: no SASL authentication mechanisms".
+    Start: saslauthd-chroot
+    Break:
+        mkdir /root/plugins
+        for plugin in plain login; do
+            mv /usr/lib/*/sasl2/lib$plugin.so* /root/plugins/
+            : > "$(echo /usr/lib/*/sasl2)/lib$plugin.so"
+        done
+        systemctl restart postfix
+    Mend:
+        mv -f /root/plugins/* "$(echo /usr/lib/*/sasl2)/"
+        systemctl restart postfix
+    Safety:
+        Manual: the package brings its files back.
+    See: dpkg(1) option --verify
+    """
+    if not asks_cyrus(service):
+        return
+    listed = effective(host, service).mech_list
+    for path, why in broken_plugins(host).items():
+        lost = [each for each in mechanisms_of(path) if listed is None or each in listed.value]
+        if lost and lost[0] in PLAINTEXT:
+            yield Finding(
+                summary=f"the plugin for {lost[0]} cannot be loaded: {path} {why}",
+                subject=path,
+                severity=Severity.WARNING if PLAINTEXT.intersection(installed(host)) else Severity.ERROR,
+                impact=deadly(host),
+                expected="a shared library of this machine",
+                found=why,
+                evidence=(Evidence(path, why), state("libsasl2-modules", package(host, "libsasl2-modules"))),
+                proof="dpkg --verify libsasl2-modules",
+                remedy=_reinstall("libsasl2-modules"),
+            )
 
 
 @check(
@@ -179,13 +224,14 @@ def dovecot_not_installed(host: Host, service: Service) -> Iterator[Finding]:
     Start: dovecot
     Break:
         systemctl stop dovecot
-        mv /usr/sbin/dovecot /usr/sbin/dovecot.away
+        dpkg --remove --force-depends dovecot-core
         systemctl restart postfix
     Mend:
-        mv /usr/sbin/dovecot.away /usr/sbin/dovecot
-        systemctl restart dovecot postfix
+        apt-get install -y dovecot-core
+        systemctl restart postfix
     Safety:
-        A choice: Dovecot opens a mail server's ports, and its auth section still has to be set up.
+        A choice: Dovecot opens a mail server's ports, and its auth section still has to be set up. Where the
+        package is there and its program is not, somebody moved it: manual.
     See: SASL_README
     """
     path = service.parameter("smtpd_sasl_path")
@@ -194,9 +240,11 @@ def dovecot_not_installed(host: Host, service: Service) -> Iterator[Finding]:
     if any(host.exists(each) for each in DOVECOT):
         return
     found = package(host, "dovecot-core")
+    lost = found is not None and found.usable
     kind = service.parameter("smtpd_sasl_type")
     yield Finding(
-        summary="Dovecot is to verify the passwords, but it is not installed (package dovecot-core)",
+        summary="Dovecot is to verify the passwords, but "
+        + ("its program is gone" if lost else "it is not installed (package dovecot-core)"),
         subject="dovecot-core",
         impact=deadly(host),
         expected=DOVECOT[0],
@@ -207,8 +255,10 @@ def dovecot_not_installed(host: Host, service: Service) -> Iterator[Finding]:
             state("dovecot-core", found),
         ),
         proof=f"ls -l {DOVECOT[0]}",
-        remedy=Remedy.choice(
-            _installing("dovecot-core"),
+        remedy=_reinstall("dovecot-core")
+        if lost
+        else Remedy.choice(
+            _installing("dovecot-core", RestartUnit("postfix")),
             notes="Its auth service then needs a unix_listener where smtpd_sasl_path points.",
         ),
     )

@@ -4,7 +4,7 @@ import os
 import sys
 
 from maildoctor.commands import ExitStatus, WrongUsage
-from maildoctor.remedy.engine import undo
+from maildoctor.remedy.engine import lost, undo
 from maildoctor.remedy.journal import records
 from maildoctor.remedy.record import Record, Status
 from maildoctor.remedy.site import Site
@@ -38,7 +38,7 @@ def _undo(site: Site, name: str | None, *, yes: bool, force: bool, colour: Colou
     if record is None:
         write([[("There is nothing to take back.", "")]], colour)
         return ExitStatus.FINE
-    write(plan_text.history([record]), colour)
+    write([*plan_text.history([record]), *_lost(site, record)], colour)
     if not yes:
         if not sys.stdin.isatty():
             raise WrongUsage("nothing was changed: nobody can be asked here; `undo --yes` does not ask")
@@ -63,6 +63,10 @@ def _chosen(runs: list[Record], name: str | None) -> Record | None:
     if name not in [record.id for record in runs]:
         raise WrongUsage(f"no repair is named {name!r}; `maildoctor history` lists them")
     return next((record for record in able if record.id == name), None)
+
+
+def _lost(site: Site, record: Record) -> list[Line]:
+    return [[("   ", ""), (text, "yellow")] for text in lost(site, record.id)]
 
 
 def _changed(error: ChangedSince) -> list[Line]:

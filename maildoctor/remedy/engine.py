@@ -113,6 +113,13 @@ def _failing_as(step: Step, site: Site) -> Iterator[None]:
         raise StepFailed(step.codes, command, str(reason)) from error
 
 
+def lost(site: Site, name: str) -> list[str]:
+    """Say, a line each, what taking the run ``name`` back does not bring back, by its nature."""
+    record = Journal(site, name).read()
+    begun = [(thing, was) for thing, was in record.before.items() if thing in record.begun]
+    return [line for thing, was in begun for line in thing.lost(site, was)]
+
+
 def undo(site: Site, name: str, *, force: bool = False) -> list[str]:
     """Take the run ``name`` back; give what could not be brought back, a line each.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from maildoctor.remedy.difference import masked, unified
 from maildoctor.remedy.plan import Step
 from maildoctor.remedy.site import Site
+from maildoctor.remedy.thing import Thing
 from maildoctor.remedy.trouble import RepairFailed
 
 
@@ -29,11 +30,16 @@ def preview(site: Site, steps: Iterable[Step]) -> tuple[PreviewedStep, ...]:
     return seen
 
 
+def _lost(site: Site, thing: Thing) -> tuple[str, ...]:
+    return thing.lost(site, thing.capture(site)) if type(thing).lost is not Thing.lost else ()
+
+
 def _preview(site: Site, step: Step) -> PreviewedStep:
     command = masked(step.action.command(site.system))
     changes: list[str] = []
     try:
         changes += step.action.described(site)
+        changes += [line for thing in step.action.touches(site) for line in _lost(site, thing)]
         for edit in step.action.previewed(site):
             changes += unified(edit.path, edit.before, edit.after)
             site.pending[edit.path] = edit.after

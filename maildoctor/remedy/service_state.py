@@ -10,6 +10,8 @@ from maildoctor.remedy.trouble import RepairFailed
 STEER_SECONDS = 45.0
 """systemd itself gives a service 90 s; an admin at the keyboard is not kept that long."""
 APT_SECONDS = 600.0
+HALFWAY = ("half-installed", "unpacked", "half-configured")
+"""dpkg(1), package states from which setting up goes on."""
 OTHER_KINDS = (".mount", ".socket", ".path", ".timer", ".target")
 POSTFIX_INSTANCE = "postfix@-.service"
 """The real service where ``postfix.service`` is a dummy: Debian 12 and before."""
@@ -38,6 +40,11 @@ class Unit(Thing):
             if not (active and self.name == "postfix") and is_active(site, unit):
                 steer(site, "stop", unit)
 
+    def lost(self, site: Site, before: Snapshot) -> tuple[str, ...]:
+        """Tell of a mount: it shows what is there now, whatever it showed."""
+        mounts = [unit for unit, active in before.facts.items() if active and unit.endswith(".mount")]
+        return tuple(f"{unit}: undo does not make it show a deleted directory again" for unit in mounts)
+
     def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Start what ran before; let Postfix read its files again."""
         for unit, active in before.facts.items():
@@ -58,6 +65,12 @@ class Packages(Thing):
     def capture(self, site: Site) -> Snapshot:
         """Ask dpkg for the packages that it knows, and the state of each."""
         return Snapshot({}, {"states": package_states(site)})
+
+    def lost(self, site: Site, before: Snapshot) -> tuple[str, ...]:
+        """Tell of packages that are set up halfway: dpkg finishes that."""
+        states = before.facts["states"]
+        halfway = [name for name in self.names if states.get(name) in HALFWAY]
+        return tuple(f"{name} is {states[name]}; undo does not bring that back" for name in halfway)
 
     def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
         """Purge what was not there before, and remove what was but for its configuration."""

@@ -60,6 +60,10 @@ class Thing(ABC):
         Doing so twice does no harm. Raises OSError, RepairFailed.
         """
 
+    def lost(self, site: Site, before: Snapshot) -> tuple[str, ...]:
+        """Say, a line each, what of ``before`` the action will change and ``restore`` cannot bring back."""
+        return ()
+
     def dump(self) -> dict[str, Any]:
         """Give plain values for the journal."""
         return {"kind": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
