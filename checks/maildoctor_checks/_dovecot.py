@@ -49,6 +49,18 @@ def usable_listeners(host: Host, service: Service) -> list[Listener]:
 
 def listen(host: Host, path: str, *afterwards: Action, safe: bool = False) -> Remedy:
     """Let Dovecot listen at ``path`` for postfix alone, restart it, and do what comes ``afterwards``."""
+    content = listener_text(path)
+    file = own_file(host)
+    if file is None:
+        return Remedy.manual(f"Add to Dovecot's configuration, then restart it and Postfix:\n{content}")
+    actions = (WriteFile(file, content), RestartUnit("dovecot"), *afterwards)
+    if safe:
+        return Remedy.safe(*actions)
+    return Remedy.choice(Option("listener", f"Dovecot listens at {path}, for postfix alone.", actions))
+
+
+def listener_text(path: str) -> str:
+    """Give what tells Dovecot, in its versions 2.3 and 2.4 alike, to listen at ``path`` for postfix alone."""
     lines = (
         "# Postfix's smtpd asks here: smtpd_sasl_type = dovecot.",
         "service auth {",
@@ -59,17 +71,10 @@ def listen(host: Host, path: str, *afterwards: Action, safe: bool = False) -> Re
         "  }",
         "}",
     )
-    content = "".join(f"{line}\n" for line in lines)
-    file = _own_file(host)
-    if file is None:
-        return Remedy.manual(f"Add to Dovecot's configuration, then restart it and Postfix:\n{content}")
-    actions = (WriteFile(file, content), RestartUnit("dovecot"), *afterwards)
-    if safe:
-        return Remedy.safe(*actions)
-    return Remedy.choice(Option("listener", f"Dovecot listens at {path}, for postfix alone.", actions))
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _own_file(host: Host) -> str | None:
+def own_file(host: Host) -> str | None:
     """Give a file that this host's dovecot.conf includes and nobody uses; None where there is none."""
     found = configuration(host)
     included = found.includes if found else []

@@ -71,6 +71,13 @@ def listen_in(host: Host, directory: str) -> list[Action]:
     return [*actions, RestartUnit("saslauthd")]
 
 
+def listen_under_unit(host: Host, directory: str) -> list[Action]:
+    """Do the same with the unit of Debian 13 where that is not installed yet."""
+    options = with_directory(main_instance(host), directory)
+    drop_in = DROP_IN.format(directory=directory, parent=directory.rpartition("/")[0])
+    return [SetLine(DEFAULTS, "OPTIONS", "=", f'"{options}"'), UnitDropIn(NAME, drop_in)]
+
+
 def unit_for(host: Host, directory: str) -> list[Action]:
     """Give the drop-in that Debian 13's unit needs for a directory other than its own."""
     found = unit(host)

@@ -1,15 +1,17 @@
 """Listening: nobody can log in on this host yet, and the admin says (``--auth``) that people shall."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from maildoctor.check import check
 from maildoctor.debian.packages import package
+from maildoctor.debian.release import debian_release, uses_systemd
 from maildoctor.finding import Evidence, Finding, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.configuration import MASTER_CF, SUBMISSION_PORTS, login_services, parameter
 from maildoctor.remedy import (
     Action,
     AddService,
+    EnableUnit,
     HardLink,
     InstallPackages,
     MakeDirectory,
@@ -26,7 +28,8 @@ from maildoctor.remedy import (
 )
 from maildoctor.sasl.saslauthd import DEFAULTS
 from maildoctor.sasl.saslauthd_unit import unit
-from maildoctor_checks._saslauthd import boot, keep_directory, let_in, listen_in
+from maildoctor_checks._dovecot import OWN_FILE, listener_text, own_file
+from maildoctor_checks._saslauthd import boot, keep_directory, let_in, listen_in, listen_under_unit
 
 SUBMISSION = "submission/inet"
 QUEUE = "/var/spool/postfix"
@@ -35,6 +38,7 @@ SNAKEOIL = "/etc/ssl/certs/ssl-cert-snakeoil.pem", "/etc/ssl/private/ssl-cert-sn
 PACKAGES = {
     "saslauthd": ("sasl2-bin", "libsasl2-modules"),
     "sasldb": ("sasl2-bin", "libsasl2-modules", "libsasl2-modules-db"),
+    "dovecot": ("dovecot-core",),
 }
 SMTPD_CONF = {
     "saslauthd": "pwcheck_method: saslauthd\nmech_list: PLAIN LOGIN\n",
@@ -43,7 +47,9 @@ SMTPD_CONF = {
 WHO = {
     "saslauthd": "the users of this system log in, verified by saslauthd",
     "sasldb": f"the users in {SASLDB} log in",
+    "dovecot": "the users that Dovecot knows log in (this system's, unless it is told otherwise)",
 }
+DOVECOT_OPTIONS = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
 SETTLED = (
     "auth-not-enabled",
     "submission-service-missing",
@@ -62,6 +68,9 @@ SETTLED = (
     "sasldb-missing-in-chroot",
     "sasldb-unreadable",
     "sasldb-empty",
+    "dovecot-not-installed",
+    "dovecot-not-running",
+    "dovecot-not-enabled",
 )
 """What a host has where nothing was ever set up; port 25, of which they speak, stays as it is."""
 
@@ -94,8 +103,9 @@ def login_service_wanted(host: Host) -> Iterator[Finding]:
         f" with {whose}, {certificate}."
     )
     chroot = next((each.chroot for each in services if each.port == 25), QUEUE)
-    verifying = _saslauthd(host, chroot) if verifier == "saslauthd" else _sasldb(host, chroot)
-    opening = _service(chroot, tls)
+    verifying = VERIFYING[verifier](host, chroot)
+    asking = DOVECOT_OPTIONS if verifier == "dovecot" else {}
+    opening = _service(chroot, tls, asking)
     actions = (*_packages(host, verifier), *verifying, *opening, RestartUnit("postfix"))
     yield Finding(
         summary="nothing offers AUTH, and people shall log in",
@@ -150,6 +160,10 @@ def _conf(host: Host) -> str:
 def _saslauthd(host: Host, chroot: str | None) -> list[Action]:
     actions: list[Action] = [WriteFile(_conf(host), SMTPD_CONF["saslauthd"])]
     directory = f"{chroot}/var/run/saslauthd" if chroot else "/var/run/saslauthd"
+    if not _is_installed(host, "sasl2-bin") and uses_systemd(host) and (debian_release(host) or 0) >= 13:
+        # Its package brings a unit, which is not there to be read yet.
+        actions += listen_under_unit(host, directory) if chroot else []
+        return [*actions, EnableUnit("saslauthd"), RestartUnit("saslauthd"), *let_in(host)]
     actions += [SetLine(DEFAULTS, "START", "=", "yes")] if unit(host) is None else []
     actions += [*keep_directory(host, directory), *listen_in(host, directory)] if chroot else []
     return [*actions, *boot(host), RestartUnit("saslauthd"), *let_in(host)]
@@ -165,6 +179,20 @@ def _sasldb(host: Host, chroot: str | None) -> list[Action]:
     return [*actions, *(_into(host, chroot) if chroot else [])]
 
 
+def _dovecot(host: Host, chroot: str | None) -> list[Action]:
+    # A Dovecot that is yet to be installed comes with Debian's dovecot.conf, which includes conf.d.
+    file = own_file(host) or f"/etc/dovecot/conf.d/{OWN_FILE}"
+    text = f"auth_mechanisms = plain login\n{listener_text(f'{QUEUE}/private/auth')}"
+    return [WriteFile(file, text), EnableUnit("dovecot"), RestartUnit("dovecot")]
+
+
+VERIFYING: dict[str, Callable[[Host, str | None], list[Action]]] = {
+    "saslauthd": _saslauthd,
+    "sasldb": _sasldb,
+    "dovecot": _dovecot,
+}
+
+
 def _into(host: Host, chroot: str) -> list[Action]:
     """Give the file a name inside the chroot, or move it where a hard link cannot lead."""
     inside, directory = f"{chroot}{SASLDB}", f"{chroot}/etc"
@@ -175,11 +203,12 @@ def _into(host: Host, chroot: str) -> list[Action]:
     return [MoveFile(SASLDB, inside), SymbolicLink(inside, SASLDB)]
 
 
-def _service(chroot: str | None, tls: list[Action]) -> list[Action]:
+def _service(chroot: str | None, tls: list[Action], asking: dict[str, str]) -> list[Action]:
     options = {
         "syslog_name": "postfix/submission",
         "smtpd_tls_security_level": "encrypt",
         "smtpd_sasl_auth_enable": "yes",
+        **asking,
         "smtpd_tls_auth_only": "yes",
         "smtpd_relay_restrictions": "permit_sasl_authenticated,reject",
     }
