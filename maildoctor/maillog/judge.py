@@ -10,6 +10,7 @@ from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.order import Case, Findings, causes_of, confirmed
 from maildoctor.maillog.shared_secrets import unserved
 from maildoctor.maillog.tally import Tally
+from maildoctor.maillog.testimony import verifiers_word, with_the_faults_of_verifiers
 
 FEW_LINES = 5000
 MANY_FAILURES = 20
@@ -33,7 +34,8 @@ def judge(ledger: Ledger, findings: Findings | None = None, top: int = 5) -> Jud
     said = [
         (messages.get(name, OTHER_REASON), detail, each) for (name, detail), each in ledger.tallies.items()
     ]
-    incidents = _faults(said, case) + _refused(_refusals(said), case)
+    said = with_the_faults_of_verifiers(said)
+    incidents = _faults(said, case) + _refused(said, case)
     incidents += _client_mistakes(said, case) + _policies(said, case)
     if not incidents and not ledger.logins:
         incidents = _whispers(said, case)
@@ -99,8 +101,9 @@ def _from_strangers(said: Said, ledger: Ledger) -> bool:
     return not any(profile.logins for name in clients if (profile := ledger.profiles.get(name)))
 
 
-def _refused(refusals: list[Said], case: Case) -> list[Incident]:
-    only = unserved(refusals, case)
+def _refused(said: list[Said], case: Case) -> list[Incident]:
+    refusals = _refusals(said)
+    only = unserved(refusals, case) or verifiers_word(said, refusals, case)
     return [only] if only else crowd.incidents(refusals, case)
 
 

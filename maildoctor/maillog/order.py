@@ -138,13 +138,20 @@ def _socket_hints(detail: str, tally: Tally, ledger: Ledger) -> list[str]:
 
 def _realm_hints(message: Message, detail: str, tally: Tally, said: set[str]) -> list[str]:
     if "given twice" in detail:
-        return ["sasldb-realm-mismatch", "saslauthd-realm-not-combined"]
+        return _combined_realm(tally)
     if "pam-user-unknown" in said:
         addresses = any(b"@" in name for name in tally.users.counts)
         return ["pam-service-refuses", "saslauthd-realm-not-combined"] if addresses else ["password-guessing"]
     if "split off" in detail or "pam-mysql" in said:
         return ["saslauthd-realm-not-combined", "pam-service-refuses"]
     return []
+
+
+def _combined_realm(tally: Tally) -> list[str]:
+    """Weigh a realm that saslauthd's -r put behind a name: some mechanisms want it, some do not know it."""
+    if "sasldb" in tally.mechanisms:
+        return ["sasldb-realm-mismatch", "saslauthd-realm-combined"]
+    return ["saslauthd-realm-combined"] if {"pam", "shadow", "getpwent"} & set(tally.mechanisms) else []
 
 
 def _to_front(codes: list[str], code: str) -> None:

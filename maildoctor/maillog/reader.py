@@ -17,6 +17,7 @@ from maildoctor.maillog.smtpd_text import (
     BASE64,
     CLIENT,
     COUNTED,
+    CYRUS_SAID,
     DIGITS,
     FAILURE,
     LOGIN,
@@ -104,8 +105,9 @@ class Reader:
             text = "cancelled secret"
         found = self._known.recognise("reason", text)
         if found is None and (BASE64.fullmatch(text) or text == "xxx=="):
-            # The server's last challenge, which says nothing.
-            found = self._known.recognise("reason", "base64")
+            # The server's last challenge, which says nothing, unless it is a token's refusal.
+            token = mechanism in ("XOAUTH2", "OAUTHBEARER")
+            found = self._known.recognise("reason", "token" if token else "base64")
         if found is None:
             return ("reason-other", reason.decode("latin-1")[:60]), True, None
         return (found.message.id, found.detail), found.message.role == "refused", found.message
@@ -193,7 +195,7 @@ class Reader:
         elif message.weak:
             session.weak = found
             self._said(said)
-        elif message.minor or line.text.startswith(b"fatal: "):
+        elif (message.minor and not CYRUS_SAID.match(line.text)) or line.text.startswith(b"fatal: "):
             self._flush(session)
             self._said(said)
         elif session.reason is None:
@@ -241,6 +243,8 @@ class Reader:
             return False
         if said.message.weak:
             return ended is not None and ended.id == "reason-no-mechanism"
+        if ended is not None and ended.id in said.message.explains:
+            return True
         weaker = said.message.role in ("refused", "client")
         return not (weaker and ended is not None and ended.role in ("cause", "client"))
 

@@ -23,6 +23,7 @@ TERMINAL = pattern(
 )
 LONGEST_CLIENT = 120
 SEVERITY = pattern(rb"(?:warning|fatal|error|panic): ")
+CYRUS_SAID = pattern(rb"(?:warning: )?SASL authentication (?:failure|problem|error): ")
 CYRUS = pattern(r"SASL authentication (?:failure|problem|error): ")
 COUNTED = pattern(
     rb"disconnect from (\S{0,300}\[([^\[\]]{0,64})\](?::\d+)?|.{0,300}?) .*?\bauth=(\d{1,6})(?:/(\d{1,6}))?"

@@ -20,7 +20,7 @@ _PAM = pattern(
     re.S,
 )
 _PROCESS = pattern(
-    r"(?P<process>auth|auth-worker|master|config|log|doveconf)"
+    r"(?P<process>auth|auth-worker|master|config|log|doveconf|[a-z0-9]{1,16}-login)"
     r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,9}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
 )
 _SEVERITY = pattern(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
@@ -32,7 +32,9 @@ _DRIVER = pattern(
 )
 _BEGINNINGS = (_PROCESS, _SEVERITY, _CONNECTION, _DRIVER)
 _OURS = ("auth", "auth-worker", "master", "config", "log", "doveconf")
+_LOGIN_SERVICE = pattern(r"[a-z0-9]{1,16}-login: (?:Error|Fatal): ")
 _DENIED = pattern(r'apparmor="DENIED" .*?profile="(?P<profile>[^"]*)"(?: name="(?P<path>[^"]*)")?')
+_AVC = pattern(r'avc: +denied .*?(?:(?:path|name)="(?P<path>[^"]*)")?[^"]*scontext=(?P<profile>\S+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,9 @@ class Verifiers:
     def _saslauthd(self, text: str) -> Heard | None:
         match = _AUTH_FAILURE.match(text)
         if match is None:
-            return self._plain("saslauthd", text) or self._plain(
-                "saslauthd", _FUNCTION.sub("", text, count=1)
-            )
+            named = _FUNCTION.sub(lambda match: match[0].rstrip(" :") + ": ", text, count=1)
+            forms = (text, named, _FUNCTION.sub("", text, count=1))
+            return next(filter(None, (self._plain("saslauthd", form) for form in forms)), None)
         found = self._known.recognise("saslauthd reason", match["reason"][:500])
         user = match["user"].encode("utf-8", "surrogateescape")[:200]
         if found and match["realm"] and found.message.role == "refused":
@@ -87,7 +89,7 @@ class Verifiers:
         return Heard(found, user, b"", match["service"][:40], match["mech"][:40], ends=True)
 
     def _dovecot(self, text: str) -> Heard | None:
-        if not text.startswith(_OURS) and not _SEVERITY.match(text):
+        if not (text.startswith(_OURS) or _SEVERITY.match(text) or _LOGIN_SERVICE.match(text)):
             return Heard(None)
         said, about = _without_beginnings(text)
         found = self._known.recognise("dovecot", said[:1000])
@@ -97,12 +99,14 @@ class Verifiers:
         return Heard(found, user, client, "", "", ends=found.message.role == "refused")
 
     def _kernel(self, text: str) -> Heard | None:
-        match = _DENIED.search(text)
+        kind, match = "apparmor", _DENIED.search(text)
+        if match is None:
+            kind, match = "selinux", _AVC.search(text)
         if match is None:
             return Heard(None)
         for program in ("saslauthd", "dovecot", "postfix"):
             if program in match["profile"] or program in (match["path"] or ""):
-                found = self._known.recognise("kernel", f"apparmor {program}")
+                found = self._known.recognise("kernel", f"{kind} {program}")
                 return Heard(found and Recognised(found.message, {"path": match["path"] or match["profile"]}))
         return Heard(None)
 

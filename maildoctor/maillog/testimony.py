@@ -1,0 +1,83 @@
+"""What a verifier said of the very attempts that smtpd writes as refused: one attempt, one cause."""
+
+from dataclasses import replace
+
+from maildoctor.finding import Stage
+from maildoctor.maillog.catalogue import Message
+from maildoctor.maillog.causes import SILENT
+from maildoctor.maillog.incident import Incident, Kind, of_tally
+from maildoctor.maillog.order import Case, causes_of
+from maildoctor.maillog.people import FEW, SEVERAL
+from maildoctor.maillog.tally import Tally
+
+Said = tuple[Message, str, Tally]
+_VERIFIERS = ("saslauthd", "saslauthd reason", "pam", "dovecot")
+_GENERAL = ("wrong-password", "password-guessing", "every-login-fails")
+"""What smtpd's own lines say as well."""
+
+
+def with_the_faults_of_verifiers(said: list[Said]) -> list[Said]:
+    """Give what was said, with refusals under the fault that their verifier named, if it named one.
+
+    A verifier whose back end is down says so, and smtpd writes the line of a wrong password.
+    """
+    refused = [
+        each for each in said if each[0].role == "refused" and each[0].programs[0] in ("smtpd", "reason")
+    ]
+    faults = [
+        each
+        for each in said
+        if each[0].role == "cause" and each[0].programs[0] in _VERIFIERS and not each[0].minor
+    ]
+    if not refused or not faults:
+        return said
+    whole = _sum(refused)
+    fault = max(faults, key=lambda each: each[2].count)
+    if fault[2].count * 2 < whole.count:
+        return said
+    joined = (fault[0], fault[1], _joined(fault[2], whole))
+    return [joined if each is fault else each for each in said if each not in refused]
+
+
+def verifiers_word(said: list[Said], refused: list[Said], case: Case) -> Incident | None:
+    """Give the incident of a few refusals of which the verifier knows more than that they were refused."""
+    heard = [each for each in said if each[0].role == "refused" and each[0].programs[0] in _VERIFIERS]
+    ours = [each for each in refused if each not in heard]
+    if not heard or not ours or case.ledger.logins:
+        return None
+    whole = _sum(ours)
+    if whole.count > FEW or whole.addresses.about() > SEVERAL:
+        return None
+    message, detail, tally = max(heard, key=lambda each: each[2].count)
+    causes = causes_of(message, detail, tally, case)
+    if not causes or causes[0].code in _GENERAL:
+        return None
+    silent = causes[0].code in SILENT
+    seen = causes[0].code in case.findings
+    incident = of_tally(
+        _joined(tally, whole),
+        case.top,
+        code=causes[0].code,
+        side="server",
+        kind=Kind.BROKEN if silent or seen else Kind.MISTYPED,
+        stage=message.stage or Stage.VERIFYING,
+        summary=message.meaning,
+        causes=causes,
+    )
+    return replace(incident, uncertain=silent, confirmed=seen)
+
+
+def _sum(many: list[Said]) -> Tally:
+    whole = Tally()
+    for _, _, tally in many:
+        whole.merge(tally)
+    return whole
+
+
+def _joined(heard: Tally, refused: Tally) -> Tally:
+    """Give the attempts of smtpd, with the time and the words of the verifier as well."""
+    joined = Tally()
+    joined.merge(refused)
+    joined.span.merge(heard.span)
+    joined.samples = list(dict.fromkeys((*heard.samples, *refused.samples)))[:3]
+    return joined
