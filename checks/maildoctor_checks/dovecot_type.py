@@ -12,6 +12,8 @@ from maildoctor.postfix.setting import assign, assign_here, evidence, proof, uns
 from maildoctor.remedy import Action, Option, Remedy, RestartUnit
 from maildoctor_checks._dovecot import listener_at
 
+OF_SASLAUTHD = ("/mux", "/saslauthd")
+"""Ends of a path that somebody wrote who meant saslauthd."""
 TYPE, PATH = "smtpd_sasl_type", "smtpd_sasl_path"
 
 
@@ -53,6 +55,8 @@ def sasl_type_dovecot_meant(host: Host, service: Service) -> Iterator[Finding]:
     path = service.parameter(PATH)
     if service.parameter(TYPE).value.strip() not in ("cyrus", "") or "/" not in path.value:
         return
+    if path.value.rstrip("/").endswith(OF_SASLAUTHD):
+        return  # sasl-config-path-wrong says so.
     where = endpoint(service)
     listener = listener_at(host, where.on_host) or listener_at(host, where.path)
     told = (Evidence.at(listener.source, f"unix_listener {listener.path}"),) if listener else ()

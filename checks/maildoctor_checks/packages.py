@@ -13,7 +13,13 @@ from maildoctor.remedy import InstallPackages, Option, Remedy, RestartUnit
 from maildoctor.sasl.method import method
 from maildoctor_checks._packages import asks_cyrus, query, state
 
-GONE = ("postfix-not-running", "service-not-listening", "postfix-not-enabled", "postconf-unusable")
+GONE = (
+    "daemon-program-unusable",
+    "postfix-not-running",
+    "service-not-listening",
+    "postfix-not-enabled",
+    "postconf-unusable",
+)
 
 
 @check(Stage.INSTALLED, explains=GONE)
@@ -157,10 +163,11 @@ def _another(service: Service, types: tuple[str, ...]) -> Remedy:
         "cyrus": "Cyrus SASL verifies, by smtpd.conf: saslauthd or sasldb2.",
         "dovecot": "Dovecot verifies, at the socket that smtpd_sasl_path names.",
     }
+    meant = service.parameter("smtpd_sasl_type").value.strip().lower()
     options = [
         Option(
             each, meanings.get(each, ""), (assign(service, "smtpd_sasl_type", each), RestartUnit("postfix"))
         )
-        for each in types
+        for each in sorted(types, key=lambda each: each != meant)
     ]
     return Remedy.choice(*options)

@@ -159,7 +159,7 @@ def parameter_unexpandable(host: Host) -> Iterator[Finding]:
             )
 
 
-@check(Stage.INSTALLED, live=True)
+@check(Stage.INSTALLED, live=True, explains=("postfix-not-running", "service-throttled"))
 def postconf_unusable(host: Host) -> Iterator[Finding]:
     """postconf does not answer, though main.cf can be read.
 
@@ -188,7 +188,9 @@ def postconf_unusable(host: Host) -> Iterator[Finding]:
     yield Finding(
         summary=f"postconf gives no answer ({failure}); this is judged by reading main.cf alone",
         subject="postconf",
-        severity=Severity.WARNING,
+        # "postfix start" asks postconf first; where a library is gone, no other program starts either.
+        severity=Severity.ERROR if master_pid(host) is None else Severity.WARNING,
+        impact=Impact.INCOMING_MAIL,
         expected="all parameters",
         found=failure,
         evidence=(Evidence("postconf", failure),),

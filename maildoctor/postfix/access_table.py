@@ -13,6 +13,8 @@ INDEXED = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "dbm":
 """Table types that postmap(1) makes from a text file of the same name, and the suffix of what it makes."""
 TEXT = frozenset({"texthash", "cidr", "regexp", "pcre"})
 """Table types that smtpd reads as text."""
+CONFIGURED = frozenset({"ldap", "memcache", "mongodb", "mysql", "pgsql", "sqlite"})
+"""Table types whose path is a configuration file; what they hold cannot be read here."""
 BUILT_IN = frozenset(
     words("""
     btree cidr environ fail hash inline internal memcache nis pipemap proxy randmap regexp socketmap static
@@ -61,14 +63,14 @@ class Table(NamedTuple):
         """Give the file that smtpd opens, None where it opens none or one that is not known here."""
         if not self.path.startswith("/"):
             return None
-        if self.kind in TEXT:
+        if self.kind in TEXT or self.kind in CONFIGURED:
             return self.path
         return self.path + INDEXED[self.kind] if self.kind in INDEXED else None
 
     @property
     def readable(self) -> bool:
         """Tell whether the table's rules can be read here."""
-        return self.kind == "static" or self.file is not None
+        return self.kind == "static" or (self.file is not None and self.kind not in CONFIGURED)
 
 
 def parse(text: str) -> Iterator[Rule]:

@@ -44,5 +44,8 @@ class Service:
         return self.parameter(name).value.strip().lower() == "yes"
 
     def words(self, name: str) -> list[str]:
-        """Give a list parameter's words; commas and white space separate them."""
-        return self.parameter(name).value.replace(",", " ").split()
+        """Give a list parameter's words; commas and white space separate them, no-break spaces do not."""
+        text = self.parameter(name).value
+        for separator in ",\t\r\n":
+            text = text.replace(separator, " ")
+        return [word for word in text.split(" ") if word]

@@ -33,4 +33,4 @@ def expected(name: str, defaults: Mapping[str, str]) -> str | None:
 
 def fits(value: str, kind: str) -> bool:
     """Tell whether an expanded value is of that kind; smtpd ends with a fatal error where it is not."""
-    return _FORMS[kind].fullmatch(value.strip()) is not None
+    return _FORMS[kind].fullmatch(value.strip(" \t\r\n")) is not None

@@ -5,18 +5,21 @@ smtpd_sasl_mechanism_filter each take some away. Properties: Cyrus SASL's plugin
 Dovecot's mech-*.c; who compares them: xsasl_cyrus_server.c, xsasl_dovecot_server.c.
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from maildoctor.debian.packages import package
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing
+from maildoctor.pattern import pattern
 from maildoctor.postfix import tls
 from maildoctor.postfix.restrictions import words
 from maildoctor.postfix.service import Service
 from maildoctor.sasl.smtpd_conf import effective
 
+PLUGIN = pattern(r"lib(\w+)\.so")
+PLUGIN_LIMIT = 16 * 1024 * 1024
+ELF = b"\x7fELF"
 PLAINTEXT = frozenset({"PLAIN", "LOGIN"})
 OPTIONS = frozenset(
     {"noplaintext", "noactive", "nodictionary", "noanonymous", "forward_secrecy", "mutual_auth"}
@@ -162,12 +165,62 @@ def installed(host: Host) -> tuple[str, ...]:
     directories = plugin_directories(host)
     if not directories and not host.live:
         return _of_packages(host)
+    unusable = broken_plugins(host)
     found: set[str] = set()
-    for directory in directories:
-        for name in host.names(directory):
-            if match := re.fullmatch(r"lib(\w+)\.so", name):
-                found.update(PLUGINS.get(match[1], ()))
+    for path in _plugins(host):
+        if path not in unusable:
+            found.update(mechanisms_of(path))
     return tuple(sorted(found))
+
+
+def _plugins(host: Host) -> Iterator[str]:
+    for directory in plugin_directories(host):
+        for name in host.names(directory):
+            if PLUGIN.fullmatch(name):
+                yield f"{directory}/{name}"
+
+
+def mechanisms_of(path: str) -> tuple[str, ...]:
+    """Give the mechanisms that a plugin's file brings."""
+    match = PLUGIN.fullmatch(path.rpartition("/")[2])
+    return PLUGINS.get(match[1], ()) if match else ()
+
+
+@fact
+def broken_plugins(host: Host) -> dict[str, str]:
+    """Give the plugins of mechanisms that cannot be loaded, and why: dlopen(3) refuses what is no ELF file.
+
+    Of a tree nothing is said: it may hold names alone.
+    """
+    if not host.live:
+        return {}
+    found = ((path, _why_broken(host, path)) for path in _plugins(host) if mechanisms_of(path))
+    return {path: why for path, why in found if why}
+
+
+def _why_broken(host: Host, path: str) -> str:
+    try:
+        head = host.read(path, limit=PLUGIN_LIMIT)[:20]
+    except Missing as error:
+        return f"leads to {error.path}, which does not exist"
+    except CannotLook:
+        return ""
+    if not head:
+        return "is empty"
+    if head[:4] != ELF:
+        return "is no shared library"
+    ours = _machine(host)
+    return "is for another kind of processor" if ours and head[18:20] != ours else ""
+
+
+@fact
+def _machine(host: Host) -> bytes:
+    """Give the two bytes by which ELF names the processor, as they stand in libc's own loader of plugins."""
+    try:
+        with open("/proc/self/exe", "rb") as program:
+            return program.read(20)[18:20]
+    except OSError:
+        return b""
 
 
 def _of_packages(host: Host) -> tuple[str, ...]:
@@ -222,8 +275,8 @@ def passes(mechanism: str, patterns: list[str]) -> bool:
 
     ``static:`` matches everything; any other table is taken to match, since it cannot be read here.
     """
-    for pattern in patterns:
-        bare = pattern.lstrip("!")
+    for each in patterns:
+        bare = each.lstrip("!")
         if ":" in bare or bare.startswith("/") or bare.upper() == mechanism:
-            return (len(pattern) - len(bare)) % 2 == 0
+            return (len(each) - len(bare)) % 2 == 0
     return False

@@ -72,13 +72,13 @@ class SmtpdConf(NamedTuple):
     def pwcheck_methods(self) -> Sourced[list[str]]:
         """Give the password verifiers in the order in which they are tried; white space separates them."""
         value = self.value("pwcheck_method", "auxprop")
-        return Sourced(value.value.lower().split(), value.source)
+        return Sourced(_words(value.value.lower()), value.source)
 
     @property
     def mech_list(self) -> Sourced[list[str]] | None:
         """Give the mechanisms that may be offered, in capital letters; None: whatever is installed."""
         value = self.get("mech_list")
-        return Sourced(value.value.upper().split(), value.source) if value else None
+        return Sourced(_words(value.value.upper()), value.source) if value else None
 
     @property
     def saslauthd_path(self) -> Sourced[str]:
@@ -190,6 +190,11 @@ def _complaint(line: bytes, key: bytes) -> str:
     if after.startswith(b":"):
         return "a space stands before the colon"
     return 'no ":" follows the key'
+
+
+def _words(text: str) -> list[str]:
+    """Split at the white space of C; a no-break space is part of a word."""
+    return [word for word in re.split(r"[ \t\n\v\f\r]+", text) if word]
 
 
 def _text(data: bytes) -> str:

@@ -300,4 +300,4 @@ def test_postconf_does_not_answer(
     monkeypatch.setattr(host, "live", True)
     monkeypatch.setattr(host, "run", run_it)
     got = findings(host, "postconf-unusable")
-    assert [(each.found, each.severity) for each in got] == [(text, Severity.WARNING) for text in found]
+    assert [(each.found, each.severity) for each in got] == [(text, Severity.ERROR) for text in found]
