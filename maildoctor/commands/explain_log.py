@@ -211,7 +211,8 @@ def _report(
             stream.write(log_json.render(judgement, reading, names, repeated))
             return
         from maildoctor.report import ink, log_text
+        from maildoctor.report.folded import folded, width_of
 
         ascii_only = not (stream.encoding or "").lower().startswith("utf")
         lines = log_text.render(judgement, reading, names, repeated, ascii_only=ascii_only)
-        ink.write(list(lines), options.colour, stream)
+        ink.write(list(folded(lines, width_of(stream))), options.colour, stream)

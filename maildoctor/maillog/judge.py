@@ -4,12 +4,14 @@ from dataclasses import replace
 
 from maildoctor.finding import Stage
 from maildoctor.maillog import crowd
+from maildoctor.maillog.all_refused import a_handful_refused
+from maildoctor.maillog.apart import kept_apart
 from maildoctor.maillog.catalogue import Message, catalogue
+from maildoctor.maillog.headline import headline, logins_since
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict, of_tally
 from maildoctor.maillog.ledger import Ledger
-from maildoctor.maillog.order import Case, Findings, causes_of, confirmed
+from maildoctor.maillog.order import Case, Findings, Said, causes_of, confirmed
 from maildoctor.maillog.shared_secrets import unserved
-from maildoctor.maillog.tally import Tally
 from maildoctor.maillog.testimony import verifiers_word, with_the_faults_of_verifiers
 
 FEW_LINES = 5000
@@ -23,7 +25,6 @@ OTHER_REASON = Message(
     meaning="The login was refused, for a reason of its own.",
     causes={"": ("wrong-password", "password-guessing", "verifier-backend-misconfigured")},
 )
-Said = tuple[Message, str, Tally]
 
 
 def judge(ledger: Ledger, findings: Findings | None = None, top: int = 5) -> Judgement:
@@ -41,7 +42,8 @@ def judge(ledger: Ledger, findings: Findings | None = None, top: int = 5) -> Jud
         incidents = _whispers(said, case)
     ranked = tuple(sorted(_merged(incidents), key=_rank))
     verdict = _verdict(ranked, ledger)
-    return Judgement(verdict, headline(verdict, ranked, ledger), ranked, ledger.span.first, ledger.span.last)
+    said_first = headline(verdict, ranked, ledger)
+    return Judgement(verdict, said_first, ranked, ledger.span.first, ledger.span.last)
 
 
 def _faults(said: list[Said], case: Case) -> list[Incident]:
@@ -75,21 +77,21 @@ def _incident(kind: Kind, said: Said, case: Case) -> Incident:
         side=message.side,
         kind=kind,
         stage=message.stage or Stage.HYGIENE,
-        summary=message.meaning + (f" ({detail})" if detail and message.role != "refused" else ""),
+        summary=_summary(message, detail),
         causes=causes,
     )
     return replace(
         incident,
-        logins_since=_logins_since(incident, case.ledger),
+        logins_since=logins_since(incident, case.ledger),
         confirmed=confirmed([each.code for each in causes], case.findings),
         uncertain=incident.code == "every-login-fails",
     )
 
 
-def _logins_since(incident: Incident, ledger: Ledger) -> bool | None:
-    if not ledger.logins or incident.side == "client":
-        return None
-    return bool(incident.last and ledger.login_tally.span.last[:19] > incident.last[:19])
+def _summary(message: Message, detail: str) -> str:
+    if not detail or message.role == "refused":
+        return message.meaning
+    return f"{message.meaning.rstrip('.')} ({detail})."
 
 
 def _from_strangers(said: Said, ledger: Ledger) -> bool:
@@ -103,8 +105,10 @@ def _from_strangers(said: Said, ledger: Ledger) -> bool:
 
 def _refused(said: list[Said], case: Case) -> list[Incident]:
     refusals = _refusals(said)
-    only = unserved(refusals, case) or verifiers_word(said, refusals, case)
-    return [only] if only else crowd.incidents(refusals, case)
+    only = (
+        unserved(refusals, case) or verifiers_word(said, refusals, case) or a_handful_refused(refusals, case)
+    )
+    return [only] if only else kept_apart(crowd.incidents(refusals, case), case.ledger)
 
 
 def _refusals(said: list[Said]) -> list[Said]:
@@ -220,38 +224,3 @@ def _verdict(incidents: tuple[Incident, ...], ledger: Ledger) -> Verdict:
     if not ledger.logins and all(each.uncertain for each in incidents) and (incidents or ledger.unknown):
         return Verdict.UNKNOWN
     return Verdict.NOTHING_WRONG
-
-
-def headline(verdict: Verdict, incidents: tuple[Incident, ...], ledger: Ledger) -> str:
-    """Give the verdict in one sentence."""
-    logins = f"{ledger.logins:,} login{'s' if ledger.logins != 1 else ''} succeeded"
-    if verdict is Verdict.BROKEN:
-        return _broken_headline(incidents[0])
-    if verdict is Verdict.UNKNOWN and incidents and incidents[0].kind is Kind.BROKEN:
-        return "Every attempt failed and none succeeded: wrong passwords, or a silent fault of the server."
-    if verdict is Verdict.UNKNOWN:
-        return "This log says too little about logins to judge."
-    if verdict is Verdict.GUESSING:
-        guesses = next(each for each in incidents if each.kind is Kind.GUESSING)
-        places = f"{guesses.addresses:,} address{'es' if guesses.addresses != 1 else ''}"
-        return f"Strangers guess passwords, from about {places}; nothing on the server is broken. {logins}."
-    if verdict is Verdict.MISTYPED:
-        wrong = next(each for each in incidents if each.kind is Kind.MISTYPED)
-        return f"{wrong.summary} Nothing on the server is broken. {logins}."
-    but = f" But: {incidents[0].summary}" if incidents else ""
-    return f"Nothing is wrong with logins in this log: {logins}, and none failed.{but}"
-
-
-def _broken_headline(incident: Incident) -> str:
-    side = "Our own login at another server: " if incident.side == "client" else ""
-    state = {True: "Logins have succeeded since.", False: "No login has succeeded since.", None: ""}
-    where = ", ".join(name for name, _ in incident.services[:3])
-    times = f"{incident.attempts:,} time{'s' if incident.attempts != 1 else ''}"
-    times += f" on {where}" if where else ""
-    if incident.first:
-        times += f" since {_clock(incident.first)}, last {_clock(incident.last)}"
-    return f"{side}{incident.summary} {times}. {state[incident.logins_since]}".rstrip()
-
-
-def _clock(iso: str) -> str:
-    return iso[:19].replace("T", " ")

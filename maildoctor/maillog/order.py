@@ -2,11 +2,26 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from maildoctor.maillog.catalogue import Catalogue, Cause, Message
 from maildoctor.maillog.ledger import Ledger
-from maildoctor.maillog.stamps import earlier
-from maildoctor.maillog.tally import Tally
+from maildoctor.maillog.stamps import earlier, moment
+from maildoctor.maillog.tally import Span, Tally
+
+BRIEF = timedelta(minutes=2)
+"""What lasted no longer, between logins, may have been a restart."""
+RESTARTS = (
+    "saslauthd-unreachable",
+    "saslauthd-hung-up",
+    "dovecot-unreachable",
+    "dovecot-handshake",
+    "reason-connection-lost",
+)
+
+
+Said = tuple[Message, str, Tally]
+"""A message, what varied in it, and how often it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +48,14 @@ class Case:
     findings: Findings
     top: int
     """How many names of each sort are shown."""
+
+
+def whole_of(many: Iterable[Said]) -> Tally:
+    """Count several messages as one."""
+    whole = Tally()
+    for _, _, tally in many:
+        whole.merge(tally)
+    return whole
 
 
 def causes_of(message: Message, detail: str, tally: Tally, case: Case) -> tuple[Cause, ...]:
@@ -70,6 +93,8 @@ def confirmed(codes: Collection[str], findings: Findings) -> bool:
 
 def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list[str]:
     said = {name for name, _ in ledger.tallies}
+    if message.id in RESTARTS and "Permission denied" not in detail and _was_brief(tally, ledger):
+        return ["verifier-restarted"]
     if message.id in ("no-secret-in-database", "user-not-canonified", "sasldb-cannot-open", "realm-changed"):
         return _store_hints(tally, said)
     if message.id == "saslauthd-unreachable":
@@ -123,6 +148,20 @@ def _worked_before(tally: Tally, ledger: Ledger) -> bool:
     """Tell whether somebody logged in before the first of it: then something stopped working."""
     first_login = ledger.login_tally.span.first
     return bool(first_login and tally.span.first and earlier(first_login, tally.span.first))
+
+
+def _was_brief(tally: Tally, ledger: Ledger) -> bool:
+    """Tell whether somebody logged in soon before and some time after, as around a restart."""
+    since = earlier(tally.span.last, ledger.login_tally.span.last)
+    return since and _worked_before(tally, ledger) and lasted(tally.span) <= BRIEF
+
+
+def lasted(span: Span) -> timedelta:
+    """Give the time from first to last; a day that no calendar has makes it long."""
+    try:
+        return moment(span.last) - moment(span.first)
+    except ValueError:
+        return timedelta.max
 
 
 def _socket_hints(detail: str, tally: Tally, ledger: Ledger) -> list[str]:

@@ -1,7 +1,8 @@
 """Who was refused: users who mistype, people who can never get in, or strangers who guess.
 
 Addresses tell: one that also logs in belongs to a user. A private address, or a mail program that falls back
-from PLAIN to LOGIN in its session, is a person. Everybody else is a stranger.
+from PLAIN to LOGIN in its session, is a person. Where nobody ever got in, so is one who tries PLAIN again
+under the same name: guessers use LOGIN. Everybody else is a stranger.
 """
 
 import ipaddress
@@ -92,6 +93,8 @@ def _is_person(address: bytes, profile: Profile, ledger: Ledger) -> bool:
     if profile.more_users or len(profile.users) > SEVERAL:
         return False
     if is_local(address) or (profile.plain and profile.login):
+        return True
+    if not ledger.logins and profile.plain and profile.refused > 1 and len(profile.users) <= 1:
         return True
     known = all(name in ledger.accounts for name in profile.users) and bool(profile.users)
     return known and len(profile.users) == 1 and profile.refused >= STUBBORN

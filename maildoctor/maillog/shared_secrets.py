@@ -3,21 +3,16 @@
 from dataclasses import replace
 
 from maildoctor.finding import Stage
-from maildoctor.maillog.catalogue import Message
 from maildoctor.maillog.incident import Incident, Kind, of_tally
-from maildoctor.maillog.order import Case, cause, causes_of
+from maildoctor.maillog.order import Case, Said, cause, causes_of, whole_of
 from maildoctor.maillog.people import FEW, SEVERAL
 from maildoctor.maillog.smtpd_text import SECRET_MECHANISMS
 from maildoctor.maillog.tally import Tally
 
-Said = tuple[Message, str, Tally]
-
 
 def unserved(refusals: list[Said], case: Case) -> Incident | None:
     """Give the incident of ``refusals`` if a few tried nothing else and nobody ever got in; else None."""
-    whole = Tally()
-    for _, _, tally in refusals:
-        whole.merge(tally)
+    whole = whole_of(refusals)
     few = 0 < whole.count <= FEW and whole.addresses.about() <= SEVERAL
     if case.ledger.logins or not few or not _secrets_alone(whole):
         return None

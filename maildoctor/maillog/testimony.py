@@ -3,14 +3,12 @@
 from dataclasses import replace
 
 from maildoctor.finding import Stage
-from maildoctor.maillog.catalogue import Message
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, of_tally
-from maildoctor.maillog.order import Case, causes_of
+from maildoctor.maillog.order import Case, Said, causes_of, whole_of
 from maildoctor.maillog.people import FEW, SEVERAL
 from maildoctor.maillog.tally import Tally
 
-Said = tuple[Message, str, Tally]
 _VERIFIERS = ("saslauthd", "saslauthd reason", "pam", "dovecot")
 _GENERAL = ("wrong-password", "password-guessing", "every-login-fails")
 """What smtpd's own lines say as well."""
@@ -31,7 +29,7 @@ def with_the_faults_of_verifiers(said: list[Said]) -> list[Said]:
     ]
     if not refused or not faults:
         return said
-    whole = _sum(refused)
+    whole = whole_of(refused)
     fault = max(faults, key=lambda each: each[2].count)
     if fault[2].count * 2 < whole.count:
         return said
@@ -45,7 +43,7 @@ def verifiers_word(said: list[Said], refused: list[Said], case: Case) -> Inciden
     ours = [each for each in refused if each not in heard]
     if not heard or not ours or case.ledger.logins:
         return None
-    whole = _sum(ours)
+    whole = whole_of(ours)
     if whole.count > FEW or whole.addresses.about() > SEVERAL:
         return None
     message, detail, tally = max(heard, key=lambda each: each[2].count)
@@ -65,13 +63,6 @@ def verifiers_word(said: list[Said], refused: list[Said], case: Case) -> Inciden
         causes=causes,
     )
     return replace(incident, uncertain=silent, confirmed=seen)
-
-
-def _sum(many: list[Said]) -> Tally:
-    whole = Tally()
-    for _, _, tally in many:
-        whole.merge(tally)
-    return whole
 
 
 def _joined(heard: Tally, refused: Tally) -> Tally:

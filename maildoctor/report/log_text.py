@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 
 from maildoctor.maillog.catalogue import Cause
+from maildoctor.maillog.headline import how_often, state
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Names, Verdict, sample
+from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.scan import Reading
+from maildoctor.pattern import pattern
 from maildoctor.report.ink import Line
 from maildoctor.report.picture import picture
 
+DIGITS = pattern(r"[0-9]+")
 VERDICT_STYLE = {
     Verdict.BROKEN: "bold red",
     Verdict.MISTYPED: "bold yellow",
@@ -19,6 +23,8 @@ KIND_STYLE = {Kind.BROKEN: "red", Kind.MISTYPED: "yellow", Kind.GUESSING: "yello
 TOLD = 4
 TOLD_LATER = 2
 """How many likely causes are told in full, of the first incident and of the others."""
+NAMED = 6
+"""How many of the less likely ones are named."""
 LABEL = 12
 
 
@@ -26,13 +32,15 @@ def render(
     judgement: Judgement, reading: Reading, sources: list[str], repeated: int = 0, *, ascii_only: bool
 ) -> Iterator[Line]:
     """Yield the report's lines; ``repeated`` lines stood in several sources and were read once."""
-    word = judgement.verdict.upper().replace("-", " ")
-    yield [(word, VERDICT_STYLE[judgement.verdict]), (f"  {judgement.headline}", "")]
+    word, style = judgement.verdict.upper().replace("-", " "), VERDICT_STYLE[judgement.verdict]
+    if judgement.verdict is Verdict.BROKEN and judgement.incidents[0].logins_since:
+        word, style = f"{word}, BUT OVER", "bold yellow"
+    yield [(word, style), (f"  {judgement.headline}", "")]
     yield []
     yield from _read(judgement, reading, sources, repeated)
     for number, incident in enumerate(judgement.incidents, 1):
         yield []
-        yield from _incident(number, incident, ascii_only)
+        yield from _incident(number, incident, reading.ledger, ascii_only)
     yield from _unknown(reading)
 
 
@@ -43,40 +51,41 @@ def _read(judgement: Judgement, reading: Reading, sources: list[str], repeated: 
     yield [("Read ", "dim"), (names or "nothing", ""), (f": {ledger.lines:,} lines{twice}", "")]
     if judgement.first:
         yield [(f"     {_clock(judgement.first)} to {_clock(judgement.last)}", "")]
+    tries = "attempt" if (ledger.failed or ledger.verifier_failed) == 1 else "attempts"
     probes = f", {ledger.probes:,} of them probes of maildoctor's own" if ledger.probes else ""
     failed = ledger.failed or ledger.verifier_failed
-    yield [(f"     {failed:,} attempts failed{probes}; {ledger.logins:,} logins succeeded and sent mail", "")]
+    yield [(f"     {failed:,} {tries} failed{probes}; {ledger.logins:,} logins sent mail", "")]
     for name, why in sorted(reading.problems.items()):
         yield [("     not read: ", "yellow"), (why if name in why else f"{name}: {why}", "")]
     if reading.interrupted:
         yield [("     interrupted: this is what was found so far", "yellow")]
 
 
-def _incident(number: int, incident: Incident, ascii_only: bool) -> Iterator[Line]:
+def _incident(number: int, incident: Incident, ledger: Ledger, ascii_only: bool) -> Iterator[Line]:
     side = "our own login elsewhere  " if incident.side == "client" else ""
     title = f"{number}  {incident.code}"
     yield [(f"{title:<48}", "bold"), (f"{side}{incident.kind}  {incident.stage}", KIND_STYLE[incident.kind])]
     yield [(f"   {incident.summary}", "")]
     if incident.confirmed:
         yield [("   `maildoctor check` sees this cause on this host now.", "bold")]
-    yield [(f"   {_how_often(incident)}", "")]
+    # The headline has said it of the first one.
+    over = f". {state(incident, ledger)}" if incident.kind is Kind.BROKEN and number > 1 else ""
+    if incident.attempts:
+        yield [(f"   {how_often(incident)}{over}", "")]
     if drawn := picture(incident.slots, ascii_only=ascii_only):
         yield [(f"   {drawn}", "cyan")]
     yield from _who(incident)
-    for line in incident.samples[:2]:
+    for line in _different(incident.samples):
         yield [(f"     {line}", "dim")]
     yield from _causes(incident, TOLD if number == 1 else TOLD_LATER)
 
 
-def _how_often(incident: Incident) -> str:
-    times = f"{incident.attempts:,} time{'s' if incident.attempts != 1 else ''}"
-    if incident.first:
-        times += f", first {_clock(incident.first)}, last {_clock(incident.last)}"
-    if incident.kind is Kind.BROKEN and incident.logins_since is not None:
-        times += (
-            "; logins have succeeded since" if incident.logins_since else "; no login has succeeded since"
-        )
-    return times
+def _different(samples: tuple[str, ...]) -> list[str]:
+    """Leave out a second sample that says the same."""
+    said: dict[str, str] = {}
+    for line in samples:
+        said.setdefault(DIGITS.sub("", line.partition("]: ")[2])[:60], line)
+    return list(said.values())[:2]
 
 
 def _who(incident: Incident) -> Iterator[Line]:
@@ -87,11 +96,14 @@ def _who(incident: Incident) -> Iterator[Line]:
         ("mechanisms", incident.mechanisms, 0),
     )
     for label, names, distinct in rows:
-        if names:
-            more = f"  (about {distinct:,} different)" if distinct > len(names) else ""
-            listed = ", ".join(f"{name} {count:,}" for name, count in names)
-            yield [(f"   {label:<{LABEL}}", "dim"), (listed + more, "")]
-    if incident.error:
+        listed = ", ".join(f"{name} {count:,}" for name, count in names)
+        if distinct > len(names):
+            listed += (
+                f"  (about {distinct:,} different)" if names else f"about {distinct:,}, none of them often"
+            )
+        if listed:
+            yield [(f"   {label:<{LABEL}}", "dim"), (listed, "")]
+    if incident.error and (incident.clients or incident.users):
         yield [
             (f"   {'':<{LABEL}}", ""),
             (f"(each of these counts may be up to {incident.error:,} more)", "dim"),
@@ -106,7 +118,9 @@ def _causes(incident: Incident, told: int) -> Iterator[Line]:
     for cause in incident.causes[:told]:
         yield from _cause(cause)
     if rest := incident.causes[told:]:
-        yield [("     less likely: ", "dim"), (", ".join(cause.code for cause in rest), "")]
+        more = f" and {len(rest) - NAMED} more" if len(rest) > NAMED else ""
+        listed = ", ".join(cause.code for cause in rest[:NAMED])
+        yield [("     less likely: ", "dim"), (listed + more, "")]
 
 
 def _cause(cause: Cause) -> Iterator[Line]:

@@ -28,4 +28,9 @@ def picture(slots: Slots, *, ascii_only: bool = False) -> str:
     bars = ASCII_BARS if ascii_only else BARS
     most = max(columns)
     drawn = "".join(bars[(count * (len(bars) - 1) + most - 1) // most] if count else " " for count in columns)
-    return f"{times[0].replace('T', ' ')[:13]}h {drawn} {times[-1].replace('T', ' ')[:13]}h"
+    return f"{_clock(times[0])} {drawn} {_clock(times[-1])}"
+
+
+def _clock(slot: str) -> str:
+    """Name a slot: its day, its hour, or its ten minutes."""
+    return {15: f"{slot}0", 13: f"{slot}h"}.get(len(slot), slot).replace("T", " ")

@@ -1,0 +1,81 @@
+"""The answer in one sentence: what, since when until when, and whether it is over."""
+
+from maildoctor.maillog.incident import Incident, Kind, Verdict
+from maildoctor.maillog.ledger import Ledger
+from maildoctor.maillog.stamps import earlier
+
+_NOBODY = "whether users could get in this log cannot tell, for nobody did (`maildoctor check` can)"
+
+
+def headline(verdict: Verdict, incidents: tuple[Incident, ...], ledger: Ledger) -> str:
+    """Give the verdict in one sentence."""
+    logins = f"{ledger.logins:,} login{'s' if ledger.logins != 1 else ''} succeeded"
+    if verdict is Verdict.BROKEN:
+        return _broken(incidents[0], ledger)
+    if verdict is Verdict.UNKNOWN and incidents and incidents[0].kind is Kind.BROKEN:
+        return f"{incidents[0].summary} `maildoctor check` on that host decides."
+    if verdict is Verdict.UNKNOWN:
+        return "This log says too little about logins to judge."
+    if verdict is Verdict.GUESSING:
+        guesses = next(each for each in incidents if each.kind is Kind.GUESSING)
+        places = f"{guesses.addresses:,} address{'es' if guesses.addresses != 1 else ''}"
+        sure = "nothing on the server is broken" if ledger.logins else _NOBODY
+        return f"Strangers guess passwords, from about {places}; {sure}. {logins}."
+    if verdict is Verdict.MISTYPED:
+        wrong = next(each for each in incidents if each.kind is Kind.MISTYPED)
+        sure = "Nothing on the server is broken" if ledger.logins else _NOBODY[0].upper() + _NOBODY[1:]
+        return f"{wrong.summary} {sure}. {logins}."
+    but = f" But: {incidents[0].summary}" if incidents else ""
+    return f"Nothing is wrong with logins in this log: {logins}, and none failed.{but}"
+
+
+def logins_since(incident: Incident, ledger: Ledger) -> bool | None:
+    """Tell whether somebody logged in after the last of it, on its services; None where nobody ever did."""
+    if not ledger.logins or incident.side == "client":
+        return None
+    services = {name for name, _ in incident.services}
+    used = ledger.login_tally.services
+    if services and "others" not in used and not services & set(used):
+        # Logins on other services do not tell that this one works again.
+        return False
+    return bool(incident.last and earlier(incident.last, ledger.login_tally.span.last))
+
+
+def how_often(incident: Incident) -> str:
+    """Give number and time: ``14 times, from 2026-11-07 09:12:00 to 10:16:36``."""
+    times = f"{incident.attempts:,} time{'s' if incident.attempts != 1 else ''}"
+    first, last = clock(incident.first), clock(incident.last)
+    if not first:
+        return times
+    if first == last:
+        return f"{times}, at {first}"
+    return f"{times}, from {first} to {last[11:] if last[:10] == first[:10] else last}"
+
+
+def state(incident: Incident, ledger: Ledger) -> str:
+    """Say whether it is over; empty where the log does not tell."""
+    last_login = ledger.login_tally.span.last
+    if incident.logins_since:
+        return f"It is over: logins have succeeded since, the last at {clock(last_login)}."
+    if incident.logins_since is False:
+        where = " and ".join(name for name, _ in incident.services[:3])
+        there = f" on {where}" if where else ""
+        return f"No login{there} has succeeded since; the log ends at {clock(ledger.span.last)}."
+    if incident.side == "server" and incident.attempts:
+        return "No login succeeded in this log at all."
+    return ""
+
+
+def clock(iso: str) -> str:
+    """Give a time for people, without its zone."""
+    return iso[:19].replace("T", " ")
+
+
+def _broken(incident: Incident, ledger: Ledger) -> str:
+    side = "Our own login at another server: " if incident.side == "client" else ""
+    where = ", ".join(name for name, _ in incident.services[:3])
+    where = f"On {where}: " if where else ""
+    how = f"{where}{how_often(incident)}." if incident.attempts else ""
+    decides = "`maildoctor check` on that host decides." if incident.code == "every-login-fails" else ""
+    said = (f"{side}{incident.summary}", how, state(incident, ledger), decides)
+    return " ".join(filter(None, said))
