@@ -65,6 +65,8 @@ class Reader:
         self.sessions: dict[bytes, Session] = {}
         self.failures: dict[bytes, int] = {}
         """AUTH commands that a process wrote of since its last client came."""
+        self._before_login: dict[bytes, int] = {}
+        """How many of them came before the login with which a session went on."""
         self.awaited: dict[bytes, None] = {}
         """Processes of which the disconnect line will tell whether a client had logged in."""
         self._verifiers = Verifiers(self._known)
@@ -92,8 +94,10 @@ class Reader:
 
     def end_session(self, pid: bytes) -> None:
         """A client of this process is through with AUTH."""
-        if self.failures:
-            self.failures.pop(pid, None)
+        if self.failures and (failed := self.failures.pop(pid, 0)):
+            if len(self._before_login) > SESSIONS:
+                self._before_login.clear()
+            self._before_login[pid] = failed
         if self.sessions and (session := self.sessions.pop(pid, None)):
             self._flush(session)
             self._settle_denied(session, True)
@@ -278,7 +282,9 @@ class Reader:
         session = self._gone(line)
         good, total = int(match[3]), int(match[4] or match[3])
         self._settle_denied(session, good > 0)
-        for _ in range(min(total - good - self.failures.pop(line.pid, 0), REPEATS)):
+        before = self._before_login.pop(line.pid, 0)
+        told = self.failures.pop(line.pid, 0) + (before if good else 0)
+        for _ in range(min(total - good - told, REPEATS)):
             attempt = self._about(UNANSWERED if session.cut_off else UNLOGGED, raw, line, match[1], b"")
             if self._wanted is None or self._wanted.keeps(attempt):
                 self.ledger.attempt(attempt, refused=False)
