@@ -46,6 +46,7 @@ class Check(NamedTuple):
     everywhere: bool
     live: bool
     root: bool
+    vital: bool = False
 
     @property
     def documentation(self) -> str:
@@ -75,13 +76,15 @@ def check(
     everywhere: bool = False,
     live: bool = False,
     root: bool = False,
+    vital: bool = False,
 ) -> Callable[[Callable[..., Iterable[Finding]]], Callable[..., Iterable[Finding]]]:
     """Register a check: ``function(host)`` or ``function(host, service)``, yielding findings.
 
     ``explains`` names the codes of findings that its fault brings about. A check of services is asked about
     those on which people are meant to log in, or with ``everywhere`` about every smtpd that clients reach.
     ``live`` and ``root`` say that it can only be asked on a running host, or as root, and is skipped with
-    that reason elsewhere.
+    that reason elsewhere. Where a ``vital`` one could not look, the host cannot be called healthy, whatever
+    its services' paths say.
     """
 
     def register(function: Callable[..., Iterable[Finding]]) -> Callable[..., Iterable[Finding]]:
@@ -89,7 +92,9 @@ def check(
         if code in _registry and _registry[code].function.__module__ != function.__module__:
             raise ValueError(f"two checks are named {code}")
         per_service = function.__code__.co_argcount == 2
-        _registry[code] = Check(code, stage, function, per_service, tuple(explains), everywhere, live, root)
+        _registry[code] = Check(
+            code, stage, function, per_service, tuple(explains), everywhere, live, root, vital
+        )
         return function
 
     return register

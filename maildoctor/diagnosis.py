@@ -166,7 +166,7 @@ def _unjudged(paths: Iterable[LoginPath], results: Iterable[Result]) -> tuple[Un
     open_stages = {stage for path in paths for stage, state in path.stages.items() if state is State.UNKNOWN}
     codes: dict[str, list[str]] = {}
     for result in results:
-        if result.check.stage in open_stages and unanswered(result):
+        if unanswered(result) and (result.check.vital or result.check.stage in open_stages):
             codes.setdefault(f"{result.reason}", []).append(result.check.code)
     return tuple(Unjudged(reason, tuple(dict.fromkeys(names))) for reason, names in codes.items())
 

@@ -12,6 +12,7 @@ from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import cost, evidence, proof
 from maildoctor.remedy import Remedy
 
+FILTER = "smtpd_proxy_filter"
 MILTERS = "smtpd_milters"
 MILTER_ACTION = "milter_default_action"
 STOPPING = ("tempfail", "reject", "shutdown")
@@ -101,3 +102,46 @@ def milter_unanswered(host: Host, service: Service) -> Iterator[Finding]:
                     f"Start the program that serves {milter.text}, or take it out of {MILTERS}."
                 ),
             )
+
+
+@check(Stage.PERMITTED, live=True)
+def proxy_filter_unanswered(host: Host, service: Service) -> Iterator[Finding]:
+    """Nobody answers at the content filter in front of the queue.
+
+    What:
+        smtpd_proxy_filter names a port or socket of this machine at which no program listens.
+    Why:
+        smtpd hands each message to the filter while the client waits. Without it RCPT TO is answered with
+        "451 4.3.0 Error: queue file write error", for users who logged in as well.
+    Start: saslauthd-chroot
+    Break:
+        postconf -P submission/inet/smtpd_proxy_filter=127.0.0.1:10024
+        systemctl restart postfix
+    Mend:
+        postconf -PX submission/inet/smtpd_proxy_filter
+        systemctl restart postfix
+    Safety:
+        Only you know which program belongs there; without the filter, mail goes unfiltered.
+    See: SMTPD_PROXY_README
+    """
+    named = service.parameter(FILTER).value.strip()
+    if not named:
+        return
+    text = named if named.startswith(("inet:", "unix:")) else f"inet:{_with_host(named)}"
+    why = unanswered(host, service, Endpoint.of(text))
+    if why:
+        yield Finding(
+            summary=f"the filter {named} does not run, and smtpd takes no recipient without it",
+            subject=named,
+            impact=cost(host, service, FILTER),
+            expected=f"a program that listens at {named}",
+            found=why,
+            evidence=(evidence(service, FILTER), Evidence("kernel's table of sockets", why)),
+            proof="ss -ltnx",
+            remedy=Remedy.manual(f"Start the program that serves {named}, or take it out of {FILTER}."),
+        )
+
+
+def _with_host(text: str) -> str:
+    """A port alone means this machine."""
+    return text if ":" in text else f"localhost:{text}"

@@ -10,10 +10,12 @@ from maildoctor.dovecot.passdb import (
     VERIFY_ONLY,
     Passdb,
     absent,
+    driver_package,
     file_of,
     mechanisms,
     needs_password,
     passdbs,
+    worker_user,
 )
 from maildoctor.dovecot.socket import endpoint, in_use
 from maildoctor.finding import Evidence, Finding, Stage
@@ -211,6 +213,101 @@ def dovecot_passdb_unprepared(host: Host, service: Service) -> Iterator[Finding]
         ),
         proof=f"stat {quote(path)}",
         remedy=Remedy.manual(f"Write {path} (doveadm pw makes the digests), or correct the path."),
+    )
+
+
+@check(Stage.VERIFYING, explains=ENDS)
+def dovecot_passdb_driver_missing(host: Host, service: Service) -> Iterator[Finding]:
+    """Dovecot's password database is of a kind that is not installed.
+
+    What:
+        The driver of a passdb is in a package of its own: dovecot-ldap, dovecot-auth-lua.
+    Why:
+        Dovecot's auth process ends at its start ("Unknown passdb driver") although the socket is there. smtpd
+        gets no list of mechanisms and ends as well: no banner comes, and master throttles the service.
+    Start: dovecot
+    Break on 12:
+        printf '%s\\n' 'passdb {' ' driver = ldap' ' args = /etc/dovecot/ldap.conf' '}' \\
+            > /etc/dovecot/conf.d/98-ldap.conf
+        systemctl restart dovecot
+        systemctl restart postfix
+    Break on 13:
+        printf '%s\\n' 'passdb ldap {' '}' > /etc/dovecot/conf.d/98-ldap.conf
+        systemctl restart dovecot
+        systemctl restart postfix
+    Mend:
+        rm /etc/dovecot/conf.d/98-ldap.conf
+        systemctl restart dovecot
+        systemctl restart postfix
+    Safety:
+        A choice: it installs the package that the configuration asks for.
+    See: doc.dovecot.org on password databases
+    """
+    databases = passdbs(host) if _is_judged(host, service) else None
+    for each in databases or ():
+        if package := driver_package(host, each.driver):
+            again = RestartUnit("dovecot"), RestartUnit("postfix")
+            yield Finding(
+                summary=f"Dovecot's auth process cannot start: passdb {each.driver} needs {package}",
+                subject=package,
+                impact=impact(host),
+                expected=f"the package {package}",
+                found="not installed",
+                evidence=(Evidence.at(each.source, f"passdb {each.driver}"),),
+                proof=f"dpkg-query -W {package}; journalctl -u dovecot -n 5",
+                remedy=Remedy.choice(
+                    Option("install", f"Installs {package}.", (InstallPackages((package,)), *again))
+                ),
+            )
+
+
+@check(Stage.VERIFYING)
+def dovecot_worker_unprivileged(host: Host, service: Service) -> Iterator[Finding]:
+    """Dovecot's worker processes cannot read the passwords of the machine's accounts.
+
+    What:
+        The only password database is PAM or shadow, and the service auth-worker runs as another user than
+        root.
+    Why:
+        Guides for virtual users set "user = vmail" or the like there; PAM, which reads /etc/shadow, then says
+        no to every password: 535.
+    Start: dovecot
+    Break:
+        printf '%s\\n' 'service auth-worker {' '  user = nobody' '}' > /etc/dovecot/conf.d/98-worker.conf
+        systemctl restart dovecot
+    Mend:
+        rm /etc/dovecot/conf.d/98-worker.conf
+        systemctl restart dovecot
+    Safety:
+        Safe: root is Dovecot's own default for these processes.
+    See: doc.dovecot.org on the service auth-worker
+    """
+    databases = passdbs(host) if _is_judged(host, service) else None
+    found = configuration(host)
+    if not databases or found is None or any(each.driver not in ("pam", "shadow") for each in databases):
+        return
+    user = worker_user(found)
+    if user.source is None or user.value in ("root", ""):
+        return
+    mend = SetLine(user.source.path, "user", " = ", "root"), RestartUnit("dovecot")
+    alone = "unix_listener" not in host.text(user.source.path)
+    yield Finding(
+        summary=f"Dovecot asks {databases[0].driver} as user {user.value}, who may not read /etc/shadow",
+        subject="service auth-worker",
+        impact=impact(host),
+        expected="user = root",
+        found=f"user = {user.value}",
+        evidence=(
+            Evidence.at(user.source, f"user = {user.value}"),
+            Evidence.at(databases[0].source, f"passdb {databases[0].driver}"),
+        ),
+        proof="doveconf service/auth-worker/user",
+        remedy=Remedy.safe(*mend)
+        if alone
+        else Remedy.manual(
+            f"Write user = root in line {user.source.line} of {user.source.path}, then: "
+            "systemctl restart dovecot"
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from maildoctor.finding import Evidence, Finding, Impact, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import InstallPackages, Option, Remedy, WriteFile
-from maildoctor.sasl.pam import DIRECTORY, Rule, installed, refusal
+from maildoctor.sasl.pam import DIRECTORY, Rule, installed, permits_everybody, refusal, why_refused
 from maildoctor.sasl.saslauthd_verifier import verifier
 from maildoctor_checks._dovecot import LOOPBACK
 from maildoctor_checks._saslauthd import impact
@@ -90,6 +90,49 @@ def pam_service_refuses(host: Host, service: Service) -> Iterator[Finding]:
         subject=f"{DIRECTORY}/{name}",
         impact=_cost(host, service),
         expected=f"an {kind} stack that a right password passes",
+        found=why_refused(host, rule) or rule.text,
+        evidence=(Evidence.at(rule.source, rule.text), *_why(host, rule)),
+        proof=f"grep -n . {quote(rule.source.path)}",
+        remedy=Remedy.choice(_common(name)),
+    )
+
+
+def _why(host: Host, rule: Rule) -> list[Evidence]:
+    why = why_refused(host, rule)
+    return [Evidence(rule.module, why)] if why else []
+
+
+@check(Stage.VERIFYING)
+def pam_service_permits_everybody(host: Host, service: Service) -> Iterator[Finding]:
+    """The PAM service for SMTP lets everybody in, whatever the password.
+
+    What:
+        The auth stack says yes without asking for a password: pam_permit or pam_rootok stands in it where its
+        word is enough. Any name with any password is logged in and may relay.
+    Why:
+        A line for a test stayed, or was taken over from a service such as su: saslauthd is root, which is all
+        that pam_rootok asks. Where pam_permit is required behind others, as in Debian's common-auth, it
+        decides nothing.
+    Start: saslauthd-chroot
+    Break:
+        printf '%s\\n' 'auth sufficient pam_permit.so' '@include common-auth' '@include common-account' \\
+            > /etc/pam.d/smtp
+        systemctl restart saslauthd
+    Mend:
+        rm /etc/pam.d/smtp
+    Safety:
+        A choice: whoever logs in today with a wrong password no longer can.
+    See: pam_permit(8), pam_rootok(8)
+    """
+    name = _asked(host, service)
+    rule = permits_everybody(host, name) if name else None
+    if rule is None:
+        return
+    yield Finding(
+        summary=f"PAM lets everybody in for service {name}: {rule.module} asks for no password",
+        subject=rule.source.path,
+        impact=Impact.DANGER,
+        expected="a module that verifies the password",
         found=rule.text,
         evidence=(Evidence.at(rule.source, rule.text),),
         proof=f"grep -n . {quote(rule.source.path)}",

@@ -9,7 +9,7 @@ from maildoctor.postfix.configuration import MAIN_CF, main, meant_for_logins, po
 from maildoctor.postfix.defaults import of_version
 from maildoctor.postfix.service import Service
 from maildoctor.postfix.setting import assign, assign_here, cost, evidence, proof, unset
-from maildoctor.postfix.value import expected, fits
+from maildoctor.postfix.value import POSITIVE, expected, fits, too_small
 from maildoctor.remedy import Option, ReloadUnit, Remedy, RestartUnit, SetParameter
 from maildoctor.source import Sourced
 
@@ -45,8 +45,9 @@ def parameter_value_invalid(host: Host, service: Service) -> Iterator[Finding]:
     for name in written:
         kind = expected(name, defaults) if name.startswith(SMTPD_READS) else None
         value = service.parameter(name)
-        if kind is None or fits(value.value, kind):
+        if kind is None or (fits(value.value, kind) and not too_small(name, value.value)):
             continue
+        kind = f"{kind}, more than 0" if name in POSITIVE else kind
         yield Finding(
             summary=f"smtpd cannot start: {name} is {value.value!r} and should be {kind}",
             subject=name,

@@ -1,19 +1,29 @@
 """Listening: can the daemons that smtpd rests on work? Their programs, entries and directories."""
 
+import grp
+import pwd
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from shlex import quote
 from typing import NamedTuple
 
 from maildoctor.access import permits
 from maildoctor.check import check
-from maildoctor.debian.accounts import account, group_name, user_name
+from maildoctor.debian.accounts import account, group_name, groups, user_name
 from maildoctor.finding import Evidence, Finding, Impact, Stage
 from maildoctor.host import Host, Missing, Step
 from maildoctor.postfix import tls
 from maildoctor.postfix.configuration import MASTER_CF, all_services, login_services, parameter
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import Action, AddService, ChangeOwner, Remedy, RestartUnit
+from maildoctor.remedy import (
+    Action,
+    AddService,
+    ChangeOwner,
+    Option,
+    Remedy,
+    RemoveParameter,
+    RestartUnit,
+)
 
 QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "saved", "trace")
 """Below the queue directory, 0700 and owned by mail_owner: postfix-files."""
@@ -26,6 +36,21 @@ STOPPED = (
     "dovecot-socket-unreachable",
     "dovecot-socket-missing",
 )
+MOVED = (
+    "saslauthd-socket-elsewhere",
+    "saslauthd-directory-missing",
+    "sasldb-missing-in-chroot",
+    "daemon-program-unusable",
+    "queue-directory-impassable",
+)
+"""What is looked for in the wrong place then."""
+GROUND = {
+    "mail_owner": "user",
+    "setgid_group": "group",
+    "queue_directory": "directory",
+    "daemon_directory": "directory",
+    "command_directory": "directory",
+}
 JAMS = ("service-throttled", "smtpd-older-than-change")
 COLUMNS = {
     "cleanup": "cleanup unix n - y - 0 cleanup",
@@ -230,3 +255,61 @@ def _unusable(host: Host, path: str, why: str) -> Finding:
         if missing
         else Remedy.safe(*set_right),
     )
+
+
+@check(Stage.LISTENING, explains=(*STOPPED, *MOVED))
+def postfix_ground_missing(host: Host) -> Iterator[Finding]:
+    """An account, a group or a directory on which Postfix rests does not exist.
+
+    What:
+        mail_owner or setgid_group names nobody, or queue_directory, daemon_directory or command_directory
+        does not exist.
+    Why:
+        A misspelling in main.cf, a value of another distribution, or an account that was removed. Every
+        program of Postfix ends with a fatal error.
+    Start: saslauthd-chroot
+    Break:
+        postconf -e mail_owner=posfix
+        systemctl restart postfix || true
+    Mend:
+        postconf -X mail_owner
+        systemctl restart postfix
+    Safety:
+        A choice: Debian's own value holds again.
+    See: postconf(5)
+    """
+    for name, what in GROUND.items():
+        value = parameter(host, name)
+        if not value.value or _is_there(host, what, value.value):
+            continue
+        again = (RemoveParameter(name), RestartUnit("postfix"))
+        yield Finding(
+            summary=f"{name} is {value.value}: there is no such {what}",
+            subject=name,
+            impact=Impact.INCOMING_MAIL,
+            expected=f"a {what} that exists",
+            found=value.value,
+            evidence=(Evidence.at(value.source, f"{name} = {value.value}"),),
+            proof=f"postconf {name}",
+            remedy=Remedy.choice(Option("default", f"{name} gets its default.", again))
+            if value.source
+            else Remedy.manual(f"apt-get install --reinstall postfix makes the {what} {value.value} again."),
+        )
+
+
+def _is_there(host: Host, what: str, name: str) -> bool:
+    if what == "user":
+        return account(host, name) is not None or (host.live and _knows(pwd.getpwnam, name))
+    if what == "group":
+        return name in groups(host) or (host.live and _knows(grp.getgrnam, name))
+    # A recorded tree need not hold every directory.
+    return not host.live or host.exists(name)
+
+
+def _knows(look_up: Callable[[str], object], name: str) -> bool:
+    """Ask this machine's nsswitch.conf(5): accounts need not stand in files."""
+    try:
+        look_up(name)
+    except (KeyError, OSError):
+        return False
+    return True

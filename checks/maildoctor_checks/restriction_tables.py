@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from maildoctor.check import check
-from maildoctor.finding import Evidence, Finding, Severity, Stage
-from maildoctor.host import Host
+from maildoctor.finding import Evidence, Finding, Impact, Severity, Stage
+from maildoctor.host import CannotLook, Host
 from maildoctor.postfix import access_table, restrictions
 from maildoctor.postfix.admission import (
     OWNER_CHECKS,
@@ -15,7 +15,7 @@ from maildoctor.postfix.admission import (
 )
 from maildoctor.postfix.restrictions import Restriction, flatten
 from maildoctor.postfix.service import Service
-from maildoctor.postfix.setting import cost, evidence, proof
+from maildoctor.postfix.setting import assign, cost, evidence, proof
 from maildoctor.remedy import InstallPackages, Option, ReloadUnit, Remedy
 
 
@@ -149,3 +149,79 @@ def sender_owner_checked(host: Host, service: Service) -> Iterator[Finding]:
 
 def _all(host: Host, service: Service, parameter: str) -> Iterator[Restriction]:
     return (restriction for _, restriction in flatten(restriction_list(host, service, parameter)))
+
+
+@check(Stage.PERMITTED)
+def own_senders_refused(host: Host, service: Service) -> Iterator[Finding]:
+    """A table refuses senders of the host's own domains, and so its own users.
+
+    What:
+        check_sender_access looks up a table that rejects a domain for which this host takes mail, and nothing
+        before it lets logged-in clients pass.
+    Why:
+        Against forged mail from outside; but users who log in send from just these domains: "554 5.7.1 Sender
+        address rejected: Access denied". permit_sasl_authenticated belongs before it.
+    Start: saslauthd-chroot
+    Break:
+        echo 'mail.example.com REJECT' > /etc/postfix/own
+        postmap hash:/etc/postfix/own
+        postconf -P submission/inet/smtpd_sender_restrictions=check_sender_access,hash:/etc/postfix/own
+        systemctl restart postfix
+    Mend:
+        postconf -PX submission/inet/smtpd_sender_restrictions
+        systemctl restart postfix
+    Safety:
+        Safe: who logged in proved who he is, and strangers are refused as before.
+    See: access(5), SMTPD_ACCESS_README
+    """
+    own = _own_domains(service)
+    for parameter in restrictions.LISTS:
+        listed = restriction_list(host, service, parameter)
+        for place, restriction in flatten(listed):
+            if restriction.name in LETS_USERS_PASS:
+                break
+            refused = _refused_domains(host, restriction) & own
+            if refused:
+                yield _own_refused(service, parameter, listed, place, sorted(refused)[0])
+                break
+
+
+LETS_USERS_PASS = ("permit_sasl_authenticated", "permit", "check_sasl_access")
+
+
+def _own_domains(service: Service) -> frozenset[str]:
+    names = ("myhostname", "mydomain", "mydestination", "virtual_mailbox_domains", "virtual_alias_domains")
+    return frozenset(word.lower() for name in names for word in service.words(name) if "." in word)
+
+
+def _refused_domains(host: Host, restriction: Restriction) -> frozenset[str]:
+    """Give the domains that a readable table of senders refuses altogether."""
+    table = restriction.argument
+    if restriction.name != "check_sender_access" or restriction.warns_only:
+        return frozenset()
+    if not access_table.Table.of(table).readable or access_table.missing_file(host, table):
+        return frozenset()
+    try:
+        rules = access_table.rules(host, table)
+    except CannotLook:
+        return frozenset()
+    return frozenset(rule.key.lower() for rule in rules if rule.action.upper().startswith(("REJECT", "5")))
+
+
+def _own_refused(
+    service: Service, parameter: str, listed: tuple[Restriction, ...], place: int, domain: str
+) -> Finding:
+    permit = listed[place]._replace(
+        name="permit_sasl_authenticated", argument="", warns_only=False, members=()
+    )
+    mended = restrictions.render((*listed[:place], permit, *listed[place:]))
+    return Finding(
+        summary=f"{listed[place]} refuses senders of {domain}, which this host's own users are",
+        subject=parameter,
+        impact=Impact.SOME_LOGINS,
+        expected=f"permit_sasl_authenticated before {listed[place]}",
+        found=service.parameter(parameter).value,
+        evidence=(evidence(service, parameter), Evidence(listed[place].argument, f"{domain} REJECT")),
+        proof=proof(service, parameter),
+        remedy=Remedy.safe(assign(service, parameter, mended), ReloadUnit("postfix")),
+    )

@@ -10,7 +10,14 @@ from maildoctor.remedy import ContinueUnit, Option, Remedy, RestartUnit, SetLine
 from maildoctor.remedy.action import Action
 from maildoctor.sasl.intention import needs_saslauthd
 from maildoctor.sasl.saslauthd import DEFAULTS, installed, instances, main_instance, reads_start
-from maildoctor.sasl.saslauthd_daemon import Daemon, at_boot, daemons, has_unit_of_the_admin, unit_state
+from maildoctor.sasl.saslauthd_daemon import (
+    Daemon,
+    at_boot,
+    daemons,
+    hang,
+    has_unit_of_the_admin,
+    unit_state,
+)
 from maildoctor.sasl.saslauthd_reach import Fault, reach
 from maildoctor.sasl.saslauthd_unit import NAME, masked, unit
 from maildoctor_checks._saslauthd import CONSEQUENCES, boot, impact, is_running, log_command, process_evidence
@@ -156,7 +163,8 @@ def saslauthd_not_answering(host: Host, service: Service) -> Iterator[Finding]:
         kernel accepts on its behalf, but no process there works on the request.
     Why:
         Its processes were stopped (SIGSTOP, a debugger, a frozen cgroup), or all of them wait for something
-        that does not come: a PAM module's server, a disk.
+        that does not come: a PAM module's server, a disk. That is seen once clients tried; as long as nobody
+        did, nothing tells a module that would hang from one that works.
     Start: saslauthd-chroot
     Break:
         pkill -STOP -x saslauthd
@@ -170,14 +178,14 @@ def saslauthd_not_answering(host: Host, service: Service) -> Iterator[Finding]:
         return
     stopped = [daemon for daemon in daemons(host) if daemon.stopped]
     full = reach(host, service).access.errno == "EAGAIN"
-    if not full and len(stopped) < len(daemons(host) or "x"):
+    if not full and len(stopped) < len(daemons(host) or "x") and not hang(host):
         return
     yield Finding(
         summary="saslauthd accepts connections but never answers",
         subject=reach(host, service).on_host,
         impact=impact(host, service),
         expected="processes that wait for requests",
-        found="all stopped" if stopped else "its queue of connections is full",
+        found=_state_of(stopped, full),
         evidence=tuple(
             Evidence(f"ps {pid}", f"state {state}")
             for daemon in daemons(host)
@@ -186,6 +194,12 @@ def saslauthd_not_answering(host: Host, service: Service) -> Iterator[Finding]:
         proof="ps -o pid,stat,wchan:20,args -C saslauthd",
         remedy=Remedy.safe(*_wake(stopped), RestartUnit("saslauthd")),
     )
+
+
+def _state_of(stopped: list[Daemon], full: bool) -> str:
+    if stopped:
+        return "all stopped"
+    return "its queue of connections is full" if full else "every worker hangs in a request"
 
 
 def _wake(stopped: list[Daemon]) -> list[Action]:

@@ -1,18 +1,21 @@
 """Verifying: can saslauthd's own mechanism say yes to anybody?"""
 
+import os
 import re
 from collections.abc import Iterator
 
 from maildoctor.check import check
-from maildoctor.debian.accounts import passwd
+from maildoctor.debian.accounts import passwd, user_name
 from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host
+from maildoctor.postfix.daemon import listeners
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Option, Remedy, RestartUnit, SetLine
 from maildoctor.sasl import sasldb
 from maildoctor.sasl.intention import needs_saslauthd
 from maildoctor.sasl.saslauthd import DEFAULTS, main_instance
 from maildoctor.sasl.saslauthd_arguments import MECHANISMS
+from maildoctor.sasl.saslauthd_daemon import daemons
 from maildoctor.sasl.saslauthd_verifier import verifier
 from maildoctor.sasl.smtpd_conf import SASLDB_PATH
 from maildoctor.source import Source
@@ -155,7 +158,7 @@ def saslauthd_mechanism_unprepared(host: Host, service: Service) -> Iterator[Fin
         found=lacks,
         evidence=(Evidence.at(asked.source, f"-a {asked.value.mechanism}"), *process_evidence(host)),
         proof=log_command(host),
-        remedy=_prepare(host, asked.value.mechanism),
+        remedy=_prepare(host, asked.value.mechanism, lacks),
     )
 
 
@@ -165,9 +168,38 @@ def _lacks(host: Host, mechanism: str, option: str) -> str:
         return f"{files[mechanism]} is missing"
     if mechanism == "rimap" and not option:
         return "-O with the IMAP server's name is missing"
+    servers = _servers(host, mechanism, option or files["ldap"]) if host.live else []
+    if servers and all(_is_silent(host, *server) for server in servers):
+        return f"nobody listens on port {servers[0][1]} of this machine"
     if mechanism == "getpwent" and not _has_passwords(host):
         return "/etc/passwd holds no passwords, they are in /etc/shadow"
     return ""
+
+
+def _servers(host: Host, mechanism: str, option: str) -> list[tuple[str, int]]:
+    """Give name and port of each server that the mechanism may ask."""
+    if mechanism == "rimap":
+        return [_imap_server(option)]
+    return _ldap_servers(host, option) if mechanism == "ldap" else []
+
+
+def _imap_server(option: str) -> tuple[str, int]:
+    """Take ``NAME`` or ``NAME/PORT`` apart, as saslauthd's auth_rimap.c does."""
+    name, _, port = option.partition("/")
+    return name, int(port[:5]) if port.isdecimal() else 143
+
+
+def _ldap_servers(host: Host, path: str) -> list[tuple[str, int]]:
+    """Give ldap_servers of saslauthd.conf; LDAP_SASLAUTHD in the package's documentation."""
+    found = re.search(r"(?m)^\s*ldap_servers:\s*(.+)$", host.text(path))
+    urls = re.findall(r"(ldaps?)://([^/:\s,]*)(?::(\d{1,5}))?", found[1] if found else "")
+    return [(name, int(port or {"ldap": 389, "ldaps": 636}[kind])) for kind, name, port in urls]
+
+
+def _is_silent(host: Host, name: str, port: int) -> bool:
+    """Tell whether a server of this machine is not there; of others nothing is known."""
+    local = name in ("localhost", "127.0.0.1", "::1", "")
+    return local and not any(each.port == port for each in listeners(host))
 
 
 def _has_passwords(host: Host) -> bool:
@@ -175,12 +207,14 @@ def _has_passwords(host: Host) -> bool:
     return any(len(field[0]) > 2 for field in fields if field) or not passwd(host)
 
 
-def _prepare(host: Host, mechanism: str) -> Remedy:
+def _prepare(host: Host, mechanism: str, lacks: str) -> Remedy:
     instance = main_instance(host)
     named = instance.defaults.get("MECH_OPTIONS").value if instance else ""
     if mechanism == "rimap" and named and not named.startswith("-"):
         fix = SetLine(DEFAULTS, "MECH_OPTIONS", "=", f'"-O {named}"'), RestartUnit("saslauthd")
         return Remedy.safe(*fix)
+    if lacks.startswith("nobody listens"):
+        return Remedy.manual(f"Start the server that {mechanism} is to ask, or correct its name and port.")
     return Remedy.choice(PAM)
 
 
@@ -259,3 +293,64 @@ def _local_accounts(host: Host, service: Service, mechanism: str) -> bool:
         rule.module for rule in stack(host, service.parameter("smtpd_sasl_service").value or "smtp", "auth")
     ]
     return "pam_unix.so" in modules and not any(word in module for module in modules for word in virtual)
+
+
+@check(Stage.VERIFYING, live=True, root=True)
+def saslauthd_without_shadow(host: Host, service: Service) -> Iterator[Finding]:
+    """saslauthd cannot read the passwords of the machine's accounts.
+
+    What:
+        Its mechanism looks into /etc/shadow, and saslauthd does not run as root, or its unit hides the file.
+        It answers no to every password: 535.
+    Why:
+        A drop-in for its unit sets User=, InaccessiblePaths= or another root directory, to harden it.
+    Start: saslauthd-chroot
+    Break:
+        mkdir -p /etc/systemd/system/saslauthd.service.d
+        printf '[Service]\\nInaccessiblePaths=/etc/shadow\\n' \\
+            > /etc/systemd/system/saslauthd.service.d/hide.conf
+        sed -i 's/^OPTIONS="-c /OPTIONS="/' /etc/default/saslauthd
+        systemctl daemon-reload
+        systemctl restart saslauthd
+    Mend:
+        rm /etc/systemd/system/saslauthd.service.d/hide.conf
+        systemctl daemon-reload
+        systemctl restart saslauthd
+    Safety:
+        Manual: somebody meant to protect the host.
+    See: systemd.exec(5), shadow(5)
+    """
+    asked = verifier(host, service)
+    if asked is None or not _local_accounts(host, service, asked.value.mechanism):
+        return
+    blind = [(daemon.pids[0], why) for daemon in daemons(host) if (why := _why_blind(host, daemon.pids[0]))]
+    if not blind or len(blind) < len(daemons(host)):
+        return
+    pid, why = blind[0]
+    yield Finding(
+        summary=f"saslauthd cannot read /etc/shadow: {why}",
+        subject="/etc/shadow",
+        impact=impact(host, service),
+        expected="saslauthd as root, with the /etc/shadow of this host",
+        found=why,
+        evidence=(Evidence.at(asked.source, f"-a {asked.value.mechanism}"), Evidence(f"/proc/{pid}", why)),
+        proof=f"grep Uid /proc/{pid}/status; ls -l /proc/{pid}/root/etc/shadow; systemctl cat saslauthd",
+        remedy=Remedy.manual(
+            "Take User=, InaccessiblePaths= and the like out of saslauthd's unit (systemctl cat saslauthd "
+            "shows them), then: systemctl daemon-reload && systemctl restart saslauthd"
+        ),
+    )
+
+
+def _why_blind(host: Host, pid: int) -> str:
+    """Say why a process cannot read this host's /etc/shadow; empty where it can."""
+    try:
+        theirs = os.stat(f"/proc/{pid}/root/etc/shadow")
+        uid = os.stat(f"/proc/{pid}").st_uid
+    except FileNotFoundError:
+        return "it sees no such file" if os.path.exists(f"/proc/{pid}") else ""
+    except OSError:
+        return ""
+    if uid != 0:
+        return f"it runs as {user_name(host, uid)}"
+    return "" if os.path.samestat(theirs, host.stat("/etc/shadow")) else "its unit hides the file"

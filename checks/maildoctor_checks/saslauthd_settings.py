@@ -9,7 +9,7 @@ from maildoctor.check import check
 from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import MakeDirectory, Option, Remedy, RestartUnit, SetLine, WriteFile
+from maildoctor.remedy import Action, MakeDirectory, Option, Remedy, RestartUnit, SetLine, WriteFile
 from maildoctor.sasl.defaults import CARRIAGE_RETURN, READ, Complaint, read_as_shell
 from maildoctor.sasl.intention import needs_saslauthd
 from maildoctor.sasl.saslauthd import DEFAULTS, installed, instance_files, main_instance, reads_start
@@ -227,8 +227,13 @@ def saslauthd_options_wrong(host: Host, service: Service) -> Iterator[Finding]:
         found=f'OPTIONS="{options.value}"',
         evidence=(Evidence.at(options.source, f'OPTIONS="{options.value}"'), *process_evidence(host)),
         proof=log_command(host),
-        remedy=Remedy.safe(*listen_in(host, directory)),
+        remedy=Remedy.safe(*_threads(instance.arguments.refused), *listen_in(host, directory)),
     )
+
+
+def _threads(refused: str) -> list[Action]:
+    """Debian 13's unit ends with -n $THREADS, which must say something."""
+    return [SetLine(DEFAULTS, "THREADS", "=", "5")] if refused == "-n without a value" else []
 
 
 @check(Stage.REACHABLE, explains=CONSEQUENCES)

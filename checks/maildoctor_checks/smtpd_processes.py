@@ -14,7 +14,7 @@ from maildoctor.host import CannotLook, Host
 from maildoctor.postfix.configuration import MAIN_CF, MASTER_CF, all_services
 from maildoctor.postfix.daemon import Smtpd, last_reload, listeners, listeners_now, smtpds, smtpds_now
 from maildoctor.postfix.service import Service
-from maildoctor.remedy import ReloadUnit, Remedy, RestartUnit
+from maildoctor.remedy import Option, ReloadUnit, Remedy, RestartUnit, SetServiceField
 from maildoctor.sasl import sasldb
 from maildoctor.sasl.method import method
 
@@ -76,6 +76,68 @@ def service_throttled(host: Host, service: Service) -> Iterator[Finding]:
             notes="If that does not help, the reason stands in the mail log, in a line with fatal:.",
         ),
     )
+
+
+@check(Stage.LISTENING, live=True)
+def smtpd_limit_reached(host: Host, service: Service) -> Iterator[Finding]:
+    """All smtpds that the service may have are busy, and clients wait.
+
+    What:
+        As many smtpds run as master.cf's column maxproc, or default_process_limit, allows, each with a
+        client, and further connections wait in the kernel's queue.
+    Why:
+        The limit is too low, clients hold their connections open, or somebody guesses passwords on many at
+        once. master logs "service ... has reached its process limit".
+    Start: saslauthd-chroot
+    Break:
+        postconf -F submission/inet/process_limit=1
+        systemctl restart postfix
+        systemd-run --quiet --unit=holder python3 -c "$(printf '%s\\n' 'import socket, time' \\
+            'first = socket.create_connection((\"127.0.0.1\", 587)); first.recv(99)' \\
+            'second = socket.create_connection((\"127.0.0.1\", 587))' \\
+            'while True: first.sendall(b\"NOOP\\r\\n\"); first.recv(99); time.sleep(1)')"
+        until ss -ltn 'sport = :587' | grep -q ' 1 '; do sleep 0.1; done
+    Mend:
+        systemctl stop holder
+        postconf -F submission/inet/process_limit=-
+        systemctl restart postfix
+    Safety:
+        A choice: more processes take more memory.
+    See: master(5), postconf(5) default_process_limit, TUNING_README
+    """
+    waiting = _waiting_at_limit(host, service)
+    if not waiting:
+        return
+    limit = _limit(host, service)
+    actions = (SetServiceField(service.entry, "maxproc", "-"), RestartUnit("postfix"))
+    yield Finding(
+        summary=f"all {limit} smtpds that {service.name} may have are busy, and clients wait",
+        subject=service.entry,
+        impact=Impact.SOME_LOGINS,
+        expected="an smtpd for each client",
+        found=f"smtpds: {limit}; clients waiting: {waiting}",
+        evidence=(
+            Evidence.at(service.source, f"at most {limit} processes"),
+            Evidence("/proc/net/tcp", f"port {service.port}: connections that nobody takes: {waiting}"),
+        ),
+        proof=f"ss -ltn 'sport = :{service.port}'; pgrep -fc 'smtpd -n {service.name}'",
+        remedy=Remedy.choice(Option("default", "default_process_limit holds, 100 by default.", actions))
+        if limit < 100
+        else Remedy.manual("Look who holds the connections (ss -tn), and raise maxproc in master.cf."),
+    )
+
+
+def _waiting_at_limit(host: Host, service: Service) -> int:
+    """Give how many wait, if at every look somebody does and the service has all its smtpds."""
+    waiting = 0
+    for look in range(LOOKS):
+        time.sleep(PATIENCE if look else 0)
+        waiting = sum(each.waiting for each in listeners_now(host) if each.port == service.port)
+        if not waiting or sum(each.service == service.name for each in smtpds_now(host)) < _limit(
+            host, service
+        ):
+            return 0
+    return waiting
 
 
 @check(Stage.LISTENING, live=True)

@@ -48,6 +48,10 @@ def tls_settings_unusable(host: Host, service: Service) -> Iterator[Finding]:
         yield _unusable(service, protocols, "leaves no version of TLS that clients speak")
     if service.parameter(ciphers).value.strip().lower() not in tls.GRADES:
         yield _unusable(service, ciphers, "is no grade of ciphers")
+    for excluding in ("smtpd_tls_exclude_ciphers", "smtpd_tls_mandatory_exclude_ciphers"):
+        holds = tls.policy(service).required or "mandatory" not in excluding
+        if holds and "ALL" in service.words(excluding):
+            yield _unusable(service, excluding, "excludes all ciphers")
 
 
 def _unusable(service: Service, name: str, why: str) -> Finding:

@@ -25,8 +25,8 @@ NEED_PASSWORD = ("APOP", "CRAM-MD5", "DIGEST-MD5", "NTLM", "OTP", "RPA", "SCRAM-
 """Mechanisms (or their beginnings) that need to know the password, or what was made of it."""
 VERIFY_ONLY = frozenset({"pam", "imap", "bsdauth"})
 """Databases that can say yes or no to a password, and give none away."""
-DRIVERS = frozenset({"passwd", "passwd-file", "pam", "static", "checkpassword", "dict", "oauth2", "shadow"})
-"""Built in; others are a module, which has a package of its own."""
+PACKAGES = {"ldap": "dovecot-ldap", "lua": "dovecot-auth-lua"}
+"""Databases in a module of their own, ``auth/libauthdb_NAME.so``, and Debian's package of it."""
 
 
 class Passdb(NamedTuple):
@@ -114,3 +114,18 @@ def absent(host: Host, mechanism: str) -> str:
 def needs_password(mechanism: str) -> bool:
     """Tell whether a mechanism can only be served from a database that gives the password away."""
     return mechanism.startswith(NEED_PASSWORD)
+
+
+def driver_package(host: Host, driver: str) -> str:
+    """Give the package that a driver lacks; empty where it is there, or nothing is known of it."""
+    package = PACKAGES.get(driver, "")
+    there = not host.exists(MODULES) or host.exists(f"{MODULES}/auth/libauthdb_{driver}.so")
+    return "" if there else package
+
+
+def worker_user(found: Configuration) -> Sourced[str]:
+    """Give the user that the processes run as which ask PAM and read /etc/shadow: root by default."""
+    user = Sourced("root")
+    for section in found.top.all("service", "auth-worker"):
+        user = section.settings.get("user", user)
+    return Sourced(expanded(found, user.value), user.source)

@@ -31,6 +31,29 @@ def expected(name: str, defaults: Mapping[str, str]) -> str | None:
     return next((kind for kind, form in _DEFAULTS.items() if form.fullmatch(default)), None)
 
 
+POSITIVE = frozenset(
+    {
+        "smtpd_timeout",
+        "smtpd_starttls_timeout",
+        "smtpd_soft_error_limit",
+        "smtpd_hard_error_limit",
+        "smtpd_recipient_limit",
+        "smtpd_junk_command_limit",
+        "smtpd_proxy_timeout",
+        "smtpd_policy_service_timeout",
+        "max_idle",
+        "max_use",
+    }
+)
+"""Parameters at which smtpd ends where they are 0: "invalid ... parameter value 0 < 1"."""
+ZERO = pattern(r"0+\s*[smhdw]?|-.*", re.IGNORECASE)
+
+
+def too_small(name: str, value: str) -> bool:
+    """Tell whether an expanded value is below what smtpd takes for that parameter."""
+    return name in POSITIVE and ZERO.fullmatch(value.strip()) is not None
+
+
 def fits(value: str, kind: str) -> bool:
     """Tell whether an expanded value is of that kind; smtpd ends with a fatal error where it is not."""
     return _FORMS[kind].fullmatch(value.strip(" \t\r\n")) is not None

@@ -1,7 +1,8 @@
 """The PAM stack that saslauthd walks for SMTP: pam.d(5), pam.conf(5). Read, never tried.
 
 The stack is judged as for a right password: every module says yes, except pam_deny, one that is not there,
-and a line that libpam cannot read. What even then ends in a refusal refuses everybody.
+one whose files refuse everybody, and a line that libpam cannot read. What even then ends in a refusal refuses
+everybody.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,9 @@ CONTROLS = {
 }
 """As libpam spells them out: pam.conf(5)."""
 CONTROL_FAIL = tuple(CONTROLS["required"].items())
+NOLOGIN = ["/var/run/nologin", "/etc/nologin"]
+YES_MEN = ("pam_permit.so", "pam_rootok.so")
+"""Modules that ask for no password; saslauthd and Dovecot's workers are root."""
 LINE = pattern(r"(-?)(\S+)\s+(\[[^]]*\]|\S+)(?:\s+(\S+))?")
 
 
@@ -85,7 +89,68 @@ def _result(host: Host, rule: Rule) -> str:
         return "failure"
     if not installed(host, rule.module):
         return "ignore" if rule.optional_file else "failure"
-    return "success"
+    return "failure" if why_refused(host, rule) else "success"
+
+
+def permits_everybody(host: Host, service: str) -> Rule | None:
+    """Give a rule that lets in whoever comes: the auth stack passes though every password is wrong."""
+    rules = stack(host, service, "auth")
+
+    def result(rule: Rule) -> str:
+        return "success" if rule.module in YES_MEN and installed(host, rule.module) else "failure"
+
+    if not rules or refusing(rules, result) is not None:
+        return None
+    return next((rule for rule in rules if rule.module in YES_MEN), None)
+
+
+def why_refused(host: Host, rule: Rule) -> str:
+    """Say why a module refuses every user; empty where it may let some pass."""
+    judge = JUDGES.get(rule.module)
+    return judge(host, _arguments(rule)) if judge else ""
+
+
+def _arguments(rule: Rule) -> dict[str, str]:
+    pairs = (word.partition("=")[::2] for word in rule.text.split())
+    return {name: value for name, value in pairs if value}
+
+
+def _nologin(host: Host, arguments: dict[str, str]) -> str:
+    """pam_nologin(8): nobody but root while the file is there."""
+    paths = [arguments["file"]] if "file" in arguments else NOLOGIN
+    there = next((path for path in paths if host.exists(path)), "")
+    return f"{there} is there" if there else ""
+
+
+def _listfile(host: Host, arguments: dict[str, str]) -> str:
+    """pam_listfile(8): only who stands in the file, and nobody where it cannot be used."""
+    path = arguments.get("file", "")
+    if arguments.get("sense") != "allow" or arguments.get("item") != "user" or not path:
+        return ""
+    try:
+        if any(line.strip() for line in host.text(path).splitlines()):
+            return ""
+        return f"{path} names nobody"
+    except Missing:
+        return "" if arguments.get("onerr") == "succeed" else f"{path} does not exist"
+
+
+def _access(host: Host, arguments: dict[str, str]) -> str:
+    """access.conf(5): the first rule that fits decides."""
+    path = arguments.get("accessfile", "/etc/security/access.conf")
+    try:
+        lines = host.text(path).splitlines()
+    except Missing:
+        return ""
+    for number, line in enumerate(lines, start=1):
+        fields = [field.strip() for field in line.partition("#")[0].split(":")]
+        if len(fields) < 3 or fields[0] not in ("+", "-"):
+            continue
+        if fields[0] == "+":
+            return ""
+        if fields[1] == "ALL" and ":".join(fields[2:]) == "ALL":
+            return f"{path}, line {number}: {line.strip()}"
+    return ""
 
 
 @fact
@@ -164,3 +229,11 @@ def _actions(control: str) -> tuple[tuple[str, str], ...]:
         return tuple(CONTROLS[control].items())
     pairs = [word.partition("=")[::2] for word in control.strip("[]").split() if "=" in word]
     return tuple(pairs) if control.startswith("[") else ()
+
+
+JUDGES: dict[str, Callable[[Host, dict[str, str]], str]] = {
+    "pam_nologin.so": _nologin,
+    "pam_listfile.so": _listfile,
+    "pam_access.so": _access,
+}
+"""Modules of which files tell whether they refuse everybody."""

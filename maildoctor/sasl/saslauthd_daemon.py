@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import time
 from typing import NamedTuple
 
 from maildoctor.debian.units import starts_at_boot
 from maildoctor.fact import fact
 from maildoctor.host import CannotLook, Host, Missing, NeedsLiveHost
 from maildoctor.pattern import pattern
+from maildoctor.postfix.daemon import socket_inodes
 from maildoctor.sasl import saslauthd_arguments
 from maildoctor.sasl.saslauthd_arguments import Arguments
 from maildoctor.sasl.saslauthd_unit import NAME, unit
@@ -15,6 +17,10 @@ from maildoctor.sasl.saslauthd_unit import NAME, unit
 LOCK = pattern(r"setlk|lock")
 BOOT_LINK = pattern(r"S\d\dsaslauthd")
 IN_SERVICE = pattern(r"(?m)/([^/\n]+)\.service$")
+CONNECTED = "03"
+"""SS_CONNECTED in /proc/net/unix."""
+HANGING = 4.0
+"""Seconds after which a request is taken to hang."""
 STOPPED = ("T", "t", "D", "Z", "X")
 """States of proc(5) in which a process answers nobody; D, waiting for a disk, may pass."""
 
@@ -111,6 +117,47 @@ def _state(pid: int) -> str:
             return chr(file.read().rpartition(b")")[2].split()[0][0])
     except (OSError, IndexError):
         return "X"
+
+
+@fact
+def hang(host: Host) -> bool:
+    """Tell whether every worker is stuck with a request: each keeps the same connections for HANGING seconds.
+
+    Costs a look into /proc unless all of them are busy at this moment. A PAM module that refuses a password
+    takes up to three seconds on purpose. With ``-n 0`` a new process serves each client, and none is stuck
+    for the others.
+    """
+    pids = [pid for daemon in daemons(host) for pid in daemon.pids]
+    before = _requests(pids)
+    end = time.monotonic() + HANGING
+    while before and time.monotonic() < end:
+        time.sleep(HANGING / 8)
+        now = _requests(pids)
+        if now is None or any(not mine & now[pid] for pid, mine in before.items()):
+            return False
+    return bool(before)
+
+
+def _requests(pids: list[int]) -> dict[int, frozenset[int]] | None:
+    """Give the connections that each process has accepted; None where one of them has none."""
+    held: dict[int, frozenset[int]] = {}
+    for pid in pids:
+        held[pid] = socket_inodes(pid) & _accepted(pid)
+        if not held[pid]:
+            return None
+    return held
+
+
+def _accepted(pid: int) -> frozenset[int]:
+    """Give the connected sockets that bear mux's path, as accepted ones do: proc(5), net/unix."""
+    try:
+        with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="replace") as table:
+            rows = [line.split() for line in table.readlines()[1:]]
+    except OSError:
+        return frozenset()
+    return frozenset(
+        int(row[6]) for row in rows if len(row) == 8 and row[5] == CONNECTED and row[7].endswith("/mux")
+    )
 
 
 @fact
