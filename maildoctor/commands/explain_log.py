@@ -17,7 +17,7 @@ from maildoctor.maillog.order import Findings, Seen
 from maildoctor.maillog.overlap import without_repeats
 from maildoctor.maillog.places import chosen, usual
 from maildoctor.maillog.scan import Progress, Reading, read
-from maildoctor.maillog.sources import Source, in_order
+from maildoctor.maillog.sources import Source, in_order, speaks_of_postfix
 from maildoctor.maillog.wanted import Wanted, moment_of
 from maildoctor.report.ink import Colour
 from maildoctor.report.sanitise import visible
@@ -62,7 +62,7 @@ def run(options: ExplainLogOptions) -> ExitStatus:
     sources, repeats = without_repeats(sources)
     reading = read(sources, wanted=wanted, progress=progress_of(sources))
     reading.problems.update(problems)
-    judgement = judged(reading, sources, options)
+    judgement = answered(judged(reading, sources, options), reading, sources, wanted)
     _report(judgement, reading, sources, options, repeats.count)
     return exit_status(judgement, reading)
 
@@ -91,6 +91,21 @@ def judged(reading: Reading, sources: list[Source], options: ExplainLogOptions) 
         return judgement
     findings = seen_by(diagnosis)
     return with_findings(judge(reading.ledger, findings, options.top), diagnosis, findings)
+
+
+def answered(judgement: Judgement, reading: Reading, sources: list[Source], wanted: Wanted) -> Judgement:
+    """Say so where nothing was found because nothing was there: that does not make a server sound."""
+    ledger = reading.ledger
+    found = judgement.incidents or ledger.logins or ledger.failed
+    if judgement.verdict is not Verdict.NOTHING_WRONG or found:
+        return judgement
+    if not wanted.everything:
+        text = "Nothing in this log matches --since, --until, --service, --client and --user as given."
+    elif not any(speaks_of_postfix(source) for source in sources):
+        text = "Postfix wrote none of these lines."
+    else:
+        return judgement
+    return replace(judgement, verdict=Verdict.UNKNOWN, headline=text)
 
 
 def what_check_says() -> "Diagnosis | None":

@@ -9,6 +9,8 @@ from maildoctor.maillog.line import LONGEST
 PAUSE = 0.2
 """Seconds between two looks at a file that does not grow."""
 PART = 256 * 1024
+GRACE = 10.0
+"""Seconds for which a file that was rotated away is still read."""
 
 
 class Tail:
@@ -19,23 +21,38 @@ class Tail:
         self._path = path
         self._file = -1
         self._held = b""
+        self._older, self._until = -1, 0.0
         self._open(at_end=True)
 
     def lines(self) -> Iterator[bytes]:
         """Yield the whole lines that came since; ends where the file ends for now."""
         while True:
+            if self._older >= 0:
+                yield from self._last_lines()
             if self._file >= 0 and (part := os.read(self._file, PART)):
-                *whole, rest = (self._held + part).split(b"\n")
-                self._held = rest[:LONGEST]
-                yield from whole
+                yield from self._whole(part)
             elif not self._renewed():
                 return
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = -1
+        for file in (self._file, self._older):
+            if file >= 0:
+                os.close(file)
+        self._file = self._older = -1
+
+    def _whole(self, part: bytes) -> list[bytes]:
+        *whole, rest = (self._held + part).split(b"\n")
+        self._held = rest[:LONGEST]
+        return whole
+
+    def _last_lines(self) -> Iterator[bytes]:
+        """Yield what syslog still writes to the file that was renamed, until it opens the new one."""
+        while part := os.read(self._older, PART):
+            yield from part.rstrip(b"\n").split(b"\n")
+        if time.monotonic() > self._until:
+            os.close(self._older)
+            self._older = -1
 
     def _renewed(self) -> bool:
         """Go on with the new file if the old one was rotated away or cut to nothing."""
@@ -48,8 +65,9 @@ class Tail:
             return self._file >= 0
         mine = os.fstat(self._file)
         if (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino):
-            # What was still written to the old file has been read: it was at its end.
-            self.close()
+            if self._older >= 0:
+                os.close(self._older)
+            self._older, self._until = self._file, time.monotonic() + GRACE
             self._held = b""
             self._open(at_end=False)
             return self._file >= 0

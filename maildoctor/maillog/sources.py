@@ -17,6 +17,8 @@ from maildoctor.maillog.stamps import STAMP, Calendar
 from maildoctor.maillog.unwrap import CHUNK, HEAD, layer_of, unwrapped
 from maildoctor.pattern import pattern
 
+ENOUGH = 8 * 1024 * 1024
+"""Bytes in which Postfix must be named if it wrote a log."""
 STDIN = "standard input"
 ROTATED = pattern(r"(?:[.-]\d{1,8})?(?:\.(?:gz|xz|bz2|zst|lzma))?")
 
@@ -67,6 +69,20 @@ def in_order(sources: list[Source]) -> list[Source]:
         sources,
         key=lambda source: (not source.first, source.first[:19], source.last[:19] or source.first[:19]),
     )
+
+
+def speaks_of_postfix(source: Source) -> bool:
+    """Tell whether Postfix is named near a source's beginning; True where that cannot be read anew."""
+    if not source.again:
+        return True
+    read, before = 0, b""
+    for chunk in source.chunks():
+        if b"postfix" in before[-16:] + chunk:
+            return True
+        read, before = read + len(chunk), chunk
+        if read > ENOUGH:
+            break
+    return False
 
 
 def rotation_set(path: str) -> list[str]:

@@ -193,9 +193,13 @@ def _zstandard(name: str, chunks: Chunks) -> Chunks:
     assert process.stdout is not None
     feeder = threading.Thread(target=_feed, args=(process.stdin, chunks), daemon=True)
     feeder.start()
+    anything = False
     try:
         while text := process.stdout.read(CHUNK):
+            anything = True
             yield text
+        if process.wait() and not anything:
+            raise Unreadable(name, "cannot be unpacked: zstd refuses it")
     finally:
         process.kill()
         process.wait()

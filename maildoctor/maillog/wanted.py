@@ -36,9 +36,14 @@ class Wanted:
             return False
         if self.service and attempt.service != self.service:
             return False
-        if self.client and self.client.encode() not in (attempt.address, attempt.client):
+        if self.client and not self._is_client(attempt):
             return False
         return not self.user or self._is_user(attempt.user)
+
+    def _is_client(self, attempt: Attempt) -> bool:
+        """Tell whether an attempt came from the address or the host name asked for."""
+        name = attempt.client.rpartition(b"[")[0]
+        return self.client.encode() in (attempt.address, attempt.client, name)
 
     def _is_user(self, name: bytes) -> bool:
         """Tell whether ``name`` is the one asked for, which may leave the domain out."""

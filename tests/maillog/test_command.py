@@ -65,6 +65,30 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert b"Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "too little"),
+        ("root:x:0:0:root:/root:/bin/bash\n", "too little"),
+        ("2026-11-07 10:00:00 mail nginx[1]: x\n", "Postfix wrote none"),
+    ],
+)
+def test_no_log_of_postfix_proves_nothing(tmp_path: Path, text: str, said: str) -> None:
+    log = tmp_path / "x.log"
+    log.write_text(text)
+    ran = maildoctor("explain-log", str(log))
+    assert ran.returncode == 0
+    assert ran.stdout.startswith(b"UNKNOWN")
+    assert said in ran.stdout.decode()
+
+
+def test_what_matches_no_filter_proves_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("\n".join([*healthy(), *broken()]))
+    ran = maildoctor("explain-log", "--user", "nobody", str(log))
+    assert (ran.returncode, ran.stdout[:7]) == (0, b"UNKNOWN")
+
+
 @pytest.mark.parametrize("words", [["--since", "soon"], ["--top", "0"], ["--follow", "--format", "json"]])
 def test_wrong_usage(words: list[str]) -> None:
     ran = maildoctor("explain-log", *words, "-")

@@ -10,13 +10,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from maildoctor.host import CannotLook
-from maildoctor.maillog.follow import new_lines
+from maildoctor.maillog.follow import Tail, new_lines
 from maildoctor.maillog.journal import lines_of_export
 from maildoctor.maillog.line import parse, service_of
 from maildoctor.maillog.scan import read
@@ -166,6 +166,9 @@ def test_attempts_are_picked_out(tmp_path: Path) -> None:
     assert failed(service="submission") == 1
     assert failed(service="smtp") == 0
     assert failed(client="192.0.2.7") == 1
+    assert failed(client="client.example.com") == 1
+    assert failed(client="192.0.2.8") == 0
+    assert failed(service="submission", client="192.0.2.7", user="HOGE") == 1
     assert failed(since="2026-11-07T10:00:00") == 1
     assert failed(since="2026-11-07T11:00:00") == 0
     assert failed(until="2026-11-07T09:00:00") == 0
@@ -178,8 +181,37 @@ def test_times_that_people_write() -> None:
     assert moment_of("90m", now) == "2026-11-24T10:30:00"
     assert moment_of("09:12", now) == "2026-11-24T09:12:00"
     assert moment_of("2026-11-07", now) == "2026-11-07T00:00:00"
+    assert moment_of("now", now) == "2026-11-24T12:00:00"
+    assert moment_of("yesterday", now) == "2026-11-23T00:00:00"
+    assert moment_of("-1h", now) == "2026-11-24T11:00:00"
+    zoned = now.replace(tzinfo=timezone(timedelta(hours=9)))
+    assert moment_of("1 hour ago", zoned) == "2026-11-24T11:00:00+09:00"
+    assert moment_of("09:12", zoned) == "2026-11-24T09:12:00"
     with pytest.raises(ValueError):
         moment_of("soon", now)
+
+
+def test_a_day_that_only_leap_years_have_and_days_that_none_has() -> None:
+    calendar = Calendar(datetime(2026, 11, 24, tzinfo=UTC))
+    assert calendar.iso(b"Feb 29 10:00:00") == "2024-02-29T10:00:00"
+    assert earlier("2026-13-45T10:00:00+01:00", "2026-13-45T11:00:00+02:00")
+
+
+def test_following_loses_nothing_that_is_written_after_the_file_was_renamed(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    path.write_text("old\n")
+    tail = Tail(str(path))
+    with path.open("a") as log:
+        assert list(tail.lines()) == []
+        path.rename(tmp_path / "mail.log.1")
+        log.write("late\n")
+        log.flush()
+        path.write_text("new\n")
+        assert list(tail.lines()) == [b"late", b"new"]
+        log.write("later\n")
+        log.flush()
+        assert list(tail.lines()) == [b"later"]
+    tail.close()
 
 
 def test_following_survives_rotation_and_truncation(tmp_path: Path) -> None:
