@@ -140,7 +140,7 @@ def with_findings(judgement: Judgement, diagnosis: "Diagnosis", findings: Findin
     """Add what stops logins on the host and left no line in the log: nobody even came as far as AUTH."""
     from maildoctor.finding import Impact, Severity
 
-    if any(each.kind is Kind.BROKEN and each.side == "server" for each in judgement.incidents):
+    if any(_sure(each) for each in judgement.incidents):
         return judgement
     faults = [each for each in diagnosis.root_causes if each.severity is Severity.ERROR]
     silent = tuple(_silent(each, findings[each.code]) for each in faults if each.impact is not Impact.DANGER)
@@ -149,6 +149,12 @@ def with_findings(judgement: Judgement, diagnosis: "Diagnosis", findings: Findin
     headline = f"{silent[0].summary} Nothing in this log shows it; `maildoctor check` sees it."
     incidents = (*silent, *judgement.incidents)
     return replace(judgement, verdict=Verdict.BROKEN, headline=headline, incidents=incidents)
+
+
+def _sure(incident: Incident) -> bool:
+    """Tell whether the log itself shows what is broken on the server."""
+    sure = incident.confirmed or not incident.uncertain
+    return incident.kind is Kind.BROKEN and incident.side == "server" and sure
 
 
 def _silent(finding: "Finding", seen: Seen) -> Incident:
