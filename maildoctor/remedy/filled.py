@@ -15,6 +15,7 @@ ENTRIES_LIMIT = 20_000
 """Things below a directory that are looked at; a chroot holds about fifty, /etc two thousand."""
 COPY_LIMIT = 4 * 1024 * 1024
 """Bytes; saslauthd's cache is smaller."""
+ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
 RUNTIME_ENDINGS = (".pid", ".accept", ".mmap", ".flock", ".lock")
 
 
@@ -49,6 +50,10 @@ class Copies(Thing):
         }
         if self.purged:
             changed |= before.paths.keys() - now.keys()
+            # Purging removes users again, and shadow's programs keep a copy of what was with them.
+            known = [path for path in ACCOUNTS if path in before.paths]
+            same = [path for path in known if now.get(path, ABSENT).same(_digest(before.paths[path]))]
+            changed |= {f"{path}-" for path in same} & before.paths.keys()
         for path in sorted(changed - before.paths.keys(), reverse=True):
             remove(site, path)
         for path in sorted(changed & before.paths.keys()):

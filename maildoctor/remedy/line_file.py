@@ -91,6 +91,39 @@ class Override(Thing):
                 write(site, STATOVERRIDE, b"".join(kept), replace(now, mtime=0))
 
 
+@dataclass(frozen=True, slots=True)
+class Overrides(Thing):
+    """All that dpkg keeps, where packages come and go with lines of their own."""
+
+    path: str = STATOVERRIDE
+
+    def capture(self, site: Site) -> Snapshot:
+        """Look at dpkg's file."""
+        return Snapshot({self.path: capture(site, self.path)})
+
+    def left(self, site: Site) -> Snapshot:
+        """Look again: the lines that have come and gone by now are the packages' own."""
+        return self.capture(site)
+
+    def restore(self, site: Site, before: Snapshot, after: Snapshot | None = None) -> None:
+        """Bring back the lines that went, and take away those that came."""
+        with locked(site, DPKG_LOCK):
+            now = capture(site, self.path)
+            was, left = before.paths[self.path], after.paths[self.path] if after else now
+            lines, old, new = (_lines(each) for each in (now, was, left))
+            came, gone = set(new) - set(old), [line for line in old if line not in new]
+            kept = [line for line in lines if line not in came]
+            kept += [line for line in gone if line not in kept]
+            if sorted(kept) == sorted(old):
+                bring_back(site, self.path, was)
+            elif kept != lines:
+                write(site, self.path, b"".join(kept), replace(now, mtime=0))
+
+
+def _lines(state: PathState) -> list[bytes]:
+    return (state.content or b"").splitlines(keepends=True)
+
+
 def _left_by_shadow(site: Site) -> list[str]:
     """Give the temporary files of shadow's programs: ``group+``, and those that hold a process id."""
     found = []

@@ -217,14 +217,13 @@ class InstallPackages(Action):
     def touches(self, site: "Site") -> "tuple[Thing, ...]":
         """Touch dpkg's packages, what they bring to /etc, and the services that they start."""
         from maildoctor.remedy.filled import Copies
-        from maildoctor.remedy.line_file import STATOVERRIDE
+        from maildoctor.remedy.line_file import Overrides
         from maildoctor.remedy.service_state import Packages, Unit
-        from maildoctor.remedy.thing import Entry
 
         services = [name for package, name in SERVICES_OF.items() if package in self.names]
         return (
             Packages(self.names),
-            Entry(site.real(STATOVERRIDE)),
+            Overrides(),
             *(Unit(name) for name in services),
             Copies("/etc", purged=True),
         )

@@ -40,9 +40,9 @@ def arrange(host: Host, name: str) -> Arrangement:
     return arrangement
 
 
-def arranged(release: str, name: str) -> Host:
+def arranged(release: str, name: str, *, systemd: bool = True) -> Host:
     """A host of that release in that arrangement, to be booted: it was set up before and then shut down."""
-    return Host(release, disk=_disk(release, name))
+    return Host(release, disk=_disk(release, name), systemd=systemd)
 
 
 @remembered

@@ -32,9 +32,20 @@ mount -t overlay -o lowerdir={lower},upperdir=/run/disk,workdir=/run/work overla
 
 BOOT = """
 wait
-systemd-nspawn --quiet --directory=/run/root --machine=mail --boot --register=no --keep-unit \\
-    --network-veth --resolv-conf=off --console=pipe < /dev/null &
+systemd-nspawn --quiet --directory=/run/root --machine=mail --register=no --keep-unit \\
+    --network-veth --resolv-conf=off --console=pipe {init} < /dev/null &
 """
+SYSTEMD = "--boot"
+
+# What an init without systemd does at boot; postfix and the rest are its services.
+SYSVINIT = """--as-pid2 sh -c '
+ifup -a
+for name in rsyslog saslauthd dovecot postfix; do
+    ls /etc/rc2.d/S*$name && service $name start
+done
+touch /run/booted
+exec sleep infinity
+'"""
 
 CABLE = f"""
 ip link set ve-mail up
@@ -71,9 +82,9 @@ class Cradle:
         layers = ":".join(str(path) for path in lower)
         self._tell(MOUNT.format(name=name, restore=restore, lower=layers))
 
-    def boot(self) -> None:
-        """Start the host's init; it is not there yet when this returns."""
-        self._tell(BOOT)
+    def boot(self, *, systemd: bool) -> None:
+        """Start the host's init, systemd or a plain one; it is not there yet when this returns."""
+        self._tell(BOOT.format(init=SYSTEMD if systemd else SYSVINIT))
 
     def connect_cable(self) -> None:
         """Give the foreign client its address; the host made its own end of the cable when it booted."""

@@ -33,6 +33,11 @@ class Answer:
         """The codes of the root causes, the first one first."""
         return [cause["code"] for cause in self.document["root_causes"]]
 
+    @property
+    def informed(self) -> list[str]:
+        """The codes of what is only worth knowing."""
+        return [each["code"] for each in self.document["information"]]
+
     def finding(self, code: str) -> dict[str, Any]:
         """The finding of that code among causes and information."""
         found = [*self.document["root_causes"], *self.document["information"]]

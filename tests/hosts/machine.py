@@ -33,11 +33,13 @@ class Ran(NamedTuple):
 class Host:
     """One throw-away host of a release. As a context manager it is booted on entry, gone on exit.
 
-    `disk` is what `save_disk` kept of another host of the same release; without it the host is stock.
+    `disk` is what `save_disk` kept of another host of the same release; without it the host is stock. Without
+    `systemd` its init is one that knows scripts in /etc/init.d alone.
     """
 
-    def __init__(self, release: str, disk: Path | None = None) -> None:
+    def __init__(self, release: str, disk: Path | None = None, *, systemd: bool = True) -> None:
         self.release = release
+        self.systemd = systemd
         self.name = f"maildoctor-{os.getpid()}-{next(_numbers)}"
         self._lower = [maildoctor_layer(release), base_tree(release)]
         self._disk = disk
@@ -80,13 +82,17 @@ class Host:
 
     def run(self, words: Sequence[str], *, check: bool = True, input: str = "", timeout: float = 60) -> Ran:
         """Run a command on the host as root. Raises on a status other than 0, unless `check` is off."""
-        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid"]
-        enter = ["nsenter", f"--target={self.init}", *namespaces, "--"]
-        clean = ["env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb"]
-        ran = _run([*enter, *clean, *words], input, timeout)
+        ran = _run(self.entering(words), input, timeout)
         if check and ran.status != 0:
             raise AssertionError(f"{shlex.join(words)} ended with {ran.status}\n{ran.stdout}{ran.stderr}")
         return ran
+
+    def entering(self, words: Sequence[str]) -> list[str]:
+        """The words that run a command on the host, as typed on this machine."""
+        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid"]
+        enter = ["nsenter", f"--target={self.init}", *namespaces, "--"]
+        clean = ["env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb"]
+        return [*enter, *clean, *words]
 
     def sh(self, script: str, *, check: bool = True, input: str = "", timeout: float = 60) -> Ran:
         """Run a shell script on the host; it ends at its first command that fails."""
@@ -118,7 +124,7 @@ class Host:
         return init
 
     def _boot(self) -> None:
-        self.cradle.boot()
+        self.cradle.boot(systemd=self.systemd)
         try:
             wait_until(self._is_up, f"{self.name} ({self.release}) to boot", timeout=120)
         except AssertionError as error:
@@ -129,6 +135,8 @@ class Host:
         assert self.cradle.alive, f"{self.name} ended while it booted"
         if self.cradle.init is None:
             return False
+        if not self.systemd:
+            return self.run(["test", "-e", "/run/booted"], check=False).status == 0
         state = self.run(["systemctl", "is-system-running"], check=False, timeout=10)
         return state.stdout.strip() in ("running", "degraded")
 

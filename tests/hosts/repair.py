@@ -45,15 +45,15 @@ SERVICES = ("postfix", "saslauthd", "dovecot")
 def inventory(host: Host) -> Any:
     """Give all files that a repair may touch, their hard links, and which services run and start at boot."""
     files_and_links = json.loads(host.run(["python3", "-c", INVENTORY]).stdout)
-    states = {
-        name: [
-            host.run(["systemctl", verb, unit], check=False).stdout.strip()
-            for verb in ("is-active", "is-enabled")
-        ]
-        for name in SERVICES
-        for unit in (_unit(host, name),)
-    }
-    return [*files_and_links, states]
+    return [*files_and_links, {name: _states(host, name) for name in SERVICES}]
+
+
+def _states(host: Host, name: str) -> list[str]:
+    if not host.systemd:
+        return [str(host.run(["service", name, "status"], check=False).status)]
+    unit = "postfix@-" if name == "postfix" and host.release == "bookworm" else name
+    verbs = ("is-active", "is-enabled")
+    return [host.run(["systemctl", verb, unit], check=False).stdout.strip() for verb in verbs]
 
 
 def differences(before: Any, after: Any) -> list[str]:
@@ -92,10 +92,6 @@ def fix(host: Host, *words: str, input: str = "") -> dict[str, Any]:
 def undo(host: Host, *words: str) -> str:
     """Run ``maildoctor undo --yes``; it must succeed."""
     return host.run(["maildoctor", "undo", "--yes", *words], timeout=120).stdout
-
-
-def _unit(host: Host, name: str) -> str:
-    return "postfix@-" if name == "postfix" and host.release == "bookworm" else name
 
 
 @cache

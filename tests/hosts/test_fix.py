@@ -7,11 +7,12 @@ from tests.hosts.arrangements import ARRANGEMENTS, arranged
 from tests.hosts.doctor import ask
 from tests.hosts.machine import wait_until
 from tests.hosts.repair import differences, fix, inventory, undo
+from tests.hosts.terminal import converse
 
 pytestmark = pytest.mark.host
 
 
-@pytest.mark.parametrize("verifier", ["saslauthd", "sasldb"])
+@pytest.mark.parametrize("verifier", ["saslauthd", "sasldb", "dovecot"])
 def test_from_nothing_to_logins_that_survive_a_reboot(release: str, verifier: str) -> None:
     with arranged(release, "stock") as host:
         host.sh("adduser --quiet --disabled-password --gecos '' hoge; echo 'hoge:correct horse' | chpasswd")
@@ -32,6 +33,42 @@ def test_from_nothing_to_logins_that_survive_a_reboot(release: str, verifier: st
         assert fix(host, "--yes", "--auth", verifier)["status"] == "nothing-to-do"
         undo(host)
         assert differences(before, inventory(host)) == []
+
+
+@pytest.mark.parametrize(("verifier", "missing"), [("saslauthd", "sasl2-bin"), ("dovecot", "dovecot-*")])
+def test_from_nothing_at_all(release: str, verifier: str, missing: str) -> None:
+    """What verifies passwords is not installed either; first there is no archive to install it from."""
+    with arranged(release, "stock") as host:
+        host.sh("adduser --quiet --disabled-password --gecos '' hoge; echo 'hoge:correct horse' | chpasswd")
+        host.sh(
+            f"dpkg --purge $(dpkg-query -W -f '${{Package}} ' '{missing}'); mv /srv/packages /srv/elsewhere"
+        )
+        before = inventory(host)
+        refused = fix(host, "--yes", "--auth", verifier)
+        assert (refused["mended"], refused["problems"]) == ([], [])
+        assert "apt-get" in refused["taken_back"][0]["reason"], refused
+        assert differences(before, inventory(host)) == []
+        host.sh("mv /srv/elsewhere /srv/packages")
+        done = fix(host, "--yes", "--auth", verifier)
+        assert done["mended"] == ["login-service-wanted"], done
+        wait_until(lambda: smtp.login(host, tls="starttls").works, "a login", timeout=40)
+        assert ask(host).verdict == "healthy"
+        undo(host)
+        assert differences(before, inventory(host)) == []
+
+
+def test_from_nothing_at_a_terminal(release: str) -> None:
+    """The password is asked for at the prompt, and shows nowhere."""
+    with arranged(release, "stock") as host:
+        words = ["maildoctor", "check", "--fix", "--auth", "sasldb", "--user", "hoge@mail.example.com"]
+        answers = [("nothing (n)?", "a"), ("Password for hoge@mail.example.com:", "correct horse")]
+        status, shown = converse(host, words, answers)
+        assert status == 0, shown
+        assert "Mended: login-service-wanted" in shown
+        assert "correct horse" not in shown
+        assert smtp.login(host, tls="starttls").works
+        assert not smtp.without_login(host, port=25).relays
+        assert host.sh("grep -r 'correct horse' /var/lib/maildoctor /var/log", check=False).stdout == ""
 
 
 def test_only_what_the_admin_agreed_to(release: str) -> None:
