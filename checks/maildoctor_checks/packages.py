@@ -15,6 +15,7 @@ from maildoctor_checks._packages import asks_cyrus, query, state
 
 GONE = (
     "daemon-program-unusable",
+    "postfix-ground-missing",
     "postfix-not-running",
     "service-not-listening",
     "postfix-not-enabled",

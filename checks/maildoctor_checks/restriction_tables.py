@@ -214,7 +214,8 @@ def _own_refused(
     permit = listed[place]._replace(
         name="permit_sasl_authenticated", argument="", warns_only=False, members=()
     )
-    mended = restrictions.render((*listed[:place], permit, *listed[place:]))
+    behind = [each for each in listed[place:] if each.name != permit.name]
+    mended = restrictions.render((*listed[:place], permit, *behind))
     return Finding(
         summary=f"{listed[place]} refuses senders of {domain}, which this host's own users are",
         subject=parameter,
