@@ -11,8 +11,13 @@ from maildoctor.maillog.headline import headline, logins_since
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict, of_tally
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.order import Case, Findings, Said, causes_of, confirmed
+from maildoctor.maillog.reader import AFTER_A_FAILURE
 from maildoctor.maillog.shared_secrets import unserved
-from maildoctor.maillog.testimony import verifiers_word, with_the_faults_of_verifiers
+from maildoctor.maillog.testimony import (
+    verifiers_word,
+    with_the_faults_of_verifiers,
+    without_what_was_passed,
+)
 
 FEW_LINES = 5000
 MANY_FAILURES = 20
@@ -108,7 +113,8 @@ def _refused(said: list[Said], case: Case) -> list[Incident]:
     only = (
         unserved(refusals, case) or verifiers_word(said, refusals, case) or a_handful_refused(refusals, case)
     )
-    return [only] if only else kept_apart(crowd.incidents(refusals, case), case.ledger)
+    found = [only] if only else kept_apart(crowd.incidents(refusals, case), case.ledger)
+    return [without_what_was_passed(each, said, case) for each in found]
 
 
 def _refusals(said: list[Said]) -> list[Said]:
@@ -143,7 +149,7 @@ def _policies(said: list[Said], case: Case) -> list[Incident]:
         many = tally.count >= MANY_FAILURES or case.ledger.lines < FEW_LINES
         if message.role == "policy" or (message.id in ("smtp-port-25", "process-limit") and many):
             incident = _incident(Kind.POLICY, each, case)
-            if detail:
+            if detail == AFTER_A_FAILURE:
                 after = case.known.causes["relay-after-failed-login"]
                 others = tuple(cause for cause in incident.causes if cause is not after)
                 incident = replace(incident, code=after.code, causes=(after, *others), minor=True)

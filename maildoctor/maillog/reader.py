@@ -40,6 +40,8 @@ SESSIONS = 512
 REPEATS = 10000
 KEPT = 500
 """Bytes of a line that are kept as a sample."""
+AFTER_A_FAILURE = "after a failed login"
+"""What is noted beside a refusal to relay."""
 UNLOGGED = ("auth-unlogged", "")
 UNANSWERED = ("auth-unanswered", "")
 
@@ -306,7 +308,7 @@ class Reader:
         if found is None:
             return
         user = re.search(rb"sasl_username=([^ ,]*)|not owned by user ([^;]*)", match[3])
-        key = (found.message.id, "after a failed login" if line.pid in self.failures and not known else "")
+        key = (found.message.id, AFTER_A_FAILURE if line.pid in self.failures and not known else "")
         denied = self._about(key, raw, line, match[2], (user[1] or user[2] or b"") if user else b"")
         if found.message.role == "policy" and len(session.denied) < REPEATS and line.pid:
             session.denied.append((denied, shortened))

@@ -65,6 +65,23 @@ def verifiers_word(said: list[Said], refused: list[Said], case: Case) -> Inciden
     return replace(incident, uncertain=silent, confirmed=seen)
 
 
+def without_what_was_passed(incident: Incident, said: list[Said], case: Case) -> Incident:
+    """Give the incident of people who never get in, without the faults that a verifier's own word rules out.
+
+    Where it was asked, and said no to everybody, smtpd.conf is in effect and the verifier is in reach.
+    """
+    heard = [each for each in said if each[0].role == "refused" and each[0].programs[0] in _VERIFIERS]
+    if incident.code != "every-login-fails" or incident.confirmed or not heard:
+        return incident
+    causes = causes_of(*max(heard, key=lambda each: each[2].count), case)
+    silent = tuple(each for each in causes if each.code in SILENT)
+    others = tuple(each for each in causes if each not in silent)
+    if not silent or incident.uncertain:
+        return replace(incident, causes=(incident.causes[0], *silent, *others))
+    summary = "Every attempt failed and none succeeded: the verifier was asked, and said no to everybody."
+    return replace(incident, code=silent[0].code, summary=summary, causes=(*silent, *others))
+
+
 def _joined(heard: Tally, refused: Tally) -> Tally:
     """Give the attempts of smtpd, with the time and the words of the verifier as well."""
     joined = Tally()

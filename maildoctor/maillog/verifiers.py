@@ -1,6 +1,7 @@
 """What saslauthd, PAM, Dovecot and the kernel wrote themselves, wherever syslog put it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from maildoctor.maillog.catalogue import Catalogue, Recognised
@@ -79,7 +80,7 @@ class Verifiers:
         if match is None:
             named = _FUNCTION.sub(lambda match: match[0].rstrip(" :") + ": ", text, count=1)
             forms = (text, named, _FUNCTION.sub("", text, count=1))
-            return next(filter(None, (self._plain("saslauthd", form) for form in forms)), None)
+            return self._weightiest("saslauthd", forms)
         found = self._known.recognise("saslauthd reason", match["reason"][:500])
         user = match["user"].encode("utf-8", "surrogateescape")[:200]
         if found and match["realm"] and found.message.role == "refused":
@@ -109,6 +110,14 @@ class Verifiers:
                 found = self._known.recognise("kernel", f"{kind} {program}")
                 return Heard(found and Recognised(found.message, {"path": match["path"] or match["profile"]}))
         return Heard(None)
+
+    def _weightiest(self, program: str, forms: Iterable[str]) -> Heard | None:
+        """Give what one of the forms of a message says, rather than what may be passed over."""
+        heard = [said for form in forms if (said := self._plain(program, form))]
+        return next(
+            (said for said in heard if said.found and not said.found.message.silent),
+            heard[0] if heard else None,
+        )
 
     def _plain(self, program: str, text: str) -> Heard | None:
         found = self._known.recognise(program, text[:1000])
