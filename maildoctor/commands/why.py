@@ -1,5 +1,6 @@
 """``maildoctor why USER``: one user's last attempts, laid along the path of a login."""
 
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,11 +19,17 @@ from maildoctor.maillog.sources import in_order
 from maildoctor.maillog.tally import Attempt
 from maildoctor.maillog.wanted import Wanted
 from maildoctor.report import ink
+from maildoctor.report.folded import folded, width_of
 from maildoctor.report.ink import Colour, Line
+from maildoctor.report.log_text import told
 from maildoctor.report.sanitise import visible
 
 SHOWN = 8
 """How many of the last attempts are listed."""
+TOLD = 4
+"""How many causes are told."""
+STRANGERS = ("every-login-fails", "password-guessing")
+"""Readings that a login of the same user rules out."""
 PATH = [stage for stage in Stage if stage is not Stage.HYGIENE]
 
 
@@ -92,7 +99,8 @@ def run(
     reading.problems.update(problems)
     diagnosis = what_check_says() if story.failures and usual(sources) else None
     findings = seen_by(diagnosis) if diagnosis else {}
-    ink.write(list(_render(story, reading, [source.name for source in sources], findings)), colour)
+    lines = _render(story, reading, [source.name for source in sources], findings)
+    ink.write(list(folded(lines, width_of(sys.stdout))), colour)
     if reading.interrupted:
         return ExitStatus.INTERRUPTED
     if not story.failures and not story.logins:
@@ -135,6 +143,8 @@ def _attempt(attempt: Attempt, message: Message | None) -> Line:
     if attempt.key == LOGIN_KEY:
         return [(f"  {_clock(attempt.when)}  ", "dim"), ("logged in  ", "green"), (where, "")]
     said = message.meaning if message else sample(attempt.sample)
+    if message and message.role != "refused" and attempt.key[1]:
+        said = f"{said.rstrip('.')} ({shown(attempt.key[1].encode('utf-8', 'surrogateescape'))})."
     return [(f"  {_clock(attempt.when)}  ", "dim"), ("failed  ", "red"), (f"{where}  {said}", "")]
 
 
@@ -143,15 +153,20 @@ def _causes(story: Story, findings: Findings) -> Iterator[Line]:
     if last is None or last[1] is None:
         return
     attempt, message = last
-    codes = list(message.codes(attempt.key[1]))
-    yield []
+    codes = [code for code in message.codes(attempt.key[1]) if not (story.logins and code in STRANGERS)]
     seen = [code for code in findings if code in codes] or list(findings)
-    for code in seen[:5]:
-        yield [("check sees  ", "bold"), (code, "bold"), (f": {findings[code].summary}", "")]
+    yield []
+    for code in seen[:TOLD]:
+        found = findings[code]
+        yield [("`maildoctor check` sees ", ""), (code, "bold"), (f": {found.summary}", "")]
+        if found.repair:
+            yield [("  repair   ", "dim"), (found.repair, "")]
     known = catalogue().causes
-    for code in [code for code in codes if code not in seen][: 2 if seen else 4]:
-        cause = known[code]
-        yield [("likely  ", ""), (code, "bold"), (f": {cause.summary} Told by: {cause.told_apart_by}", "")]
+    likely = [known[code] for code in codes if code not in seen][: 2 if seen else TOLD]
+    if likely:
+        yield [("Likely causes, the likeliest first:" if not seen else "Less likely:", "")]
+    for each in likely:
+        yield from told(each)
 
 
 def _clock(iso: str) -> str:

@@ -110,20 +110,21 @@ def _who(incident: Incident) -> Iterator[Line]:
         ]
 
 
-def _causes(incident: Incident, told: int) -> Iterator[Line]:
+def _causes(incident: Incident, fully: int) -> Iterator[Line]:
     if not incident.causes:
         return
     likely = "The cause:" if len(incident.causes) == 1 else "Likely causes, the likeliest first:"
     yield [(f"   {likely}", "")]
-    for cause in incident.causes[:told]:
-        yield from _cause(cause)
-    if rest := incident.causes[told:]:
+    for cause in incident.causes[:fully]:
+        yield from told(cause)
+    if rest := incident.causes[fully:]:
         more = f" and {len(rest) - NAMED} more" if len(rest) > NAMED else ""
         listed = ", ".join(cause.code for cause in rest[:NAMED])
         yield [("     less likely: ", "dim"), (listed + more, "")]
 
 
-def _cause(cause: Cause) -> Iterator[Line]:
+def told(cause: Cause) -> Iterator[Line]:
+    """Yield what a cause means, what tells it from others, and what mends it."""
     yield [("     - ", ""), (cause.code, "bold"), (f": {cause.summary}", "")]
     yield [("       told by  ", "dim"), (cause.told_apart_by, "")]
     yield [("       repair   ", "dim"), (cause.remedy, "")]
