@@ -244,8 +244,10 @@ def _ways(wrong: list[Entry]) -> list[Option]:
         SetServiceOption(SUBMISSION, "smtpd_relay_restrictions", "permit_sasl_authenticated,reject"),
     ]
     port25 = (SetParameter("smtpd_sasl_auth_enable", "yes"), ReloadUnit("postfix"))
+    # What was no smtpd before may be throttled, which a reload does not lift.
+    again = RestartUnit("postfix") if mending else ReloadUnit("postfix")
     return [
-        Option("submission", "Users log in on port 587.", (*add, ReloadUnit("postfix"))),
+        Option("submission", "Users log in on port 587.", (*add, again)),
         Option("smtp", "Users log in on port 25, where other servers deliver mail.", port25),
     ]
 

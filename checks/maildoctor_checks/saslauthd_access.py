@@ -159,6 +159,11 @@ _SECURITY_MODULE = (
 
 def _open(host: Host, way: Reach, refuses: Step) -> Remedy:
     path, status = refuses.path, refuses.status
+    if "sasl" not in groups(host):
+        return Remedy.manual(
+            "There is no group sasl, which sasl2-bin makes: addgroup --system sasl && "
+            "adduser postfix sasl && systemctl restart saslauthd postfix"
+        )
     directory = os.path.dirname(real(host, way.path.value, way.root))
     if stat.S_ISSOCK(status.st_mode):
         return Remedy.safe(RestartUnit("saslauthd"))

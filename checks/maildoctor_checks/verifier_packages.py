@@ -93,20 +93,30 @@ def sasl_plugin_broken(host: Host, service: Service) -> Iterator[Finding]:
     if not asks_cyrus(service):
         return
     listed = effective(host, service).mech_list
-    for path, why in broken_plugins(host).items():
-        lost = [each for each in mechanisms_of(path) if listed is None or each in listed.value]
-        if lost and lost[0] in PLAINTEXT:
-            yield Finding(
-                summary=f"the plugin for {lost[0]} cannot be loaded: {path} {why}",
-                subject=path,
-                severity=Severity.WARNING if PLAINTEXT.intersection(installed(host)) else Severity.ERROR,
-                impact=deadly(host),
-                expected="a shared library of this machine",
-                found=why,
-                evidence=(Evidence(path, why), state("libsasl2-modules", package(host, "libsasl2-modules"))),
-                proof="dpkg --verify libsasl2-modules",
-                remedy=_reinstall("libsasl2-modules"),
-            )
+    wanted = PLAINTEXT if listed is None else PLAINTEXT.intersection(listed.value)
+    broken = [
+        (name, path, why)
+        for path, why in broken_plugins(host).items()
+        for name in mechanisms_of(path)
+        if name in wanted
+    ]
+    if not broken:
+        return
+    _, path, why = broken[0]
+    yield Finding(
+        summary=f"{' and '.join(name for name, *_ in broken)} cannot be offered: {path} {why}",
+        subject=path,
+        severity=Severity.WARNING if PLAINTEXT.intersection(installed(host)) else Severity.ERROR,
+        impact=deadly(host),
+        expected="a shared library of this machine",
+        found=why,
+        evidence=(
+            *(Evidence(path, why) for _, path, why in broken),
+            state("libsasl2-modules", package(host, "libsasl2-modules")),
+        ),
+        proof="dpkg --verify libsasl2-modules",
+        remedy=_reinstall("libsasl2-modules"),
+    )
 
 
 @check(
