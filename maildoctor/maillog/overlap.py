@@ -82,16 +82,16 @@ def _head(lines: Iterator[bytes]) -> Iterator[bytes]:
 def _share(head: list[bytes], source: Source, other: Source) -> float:
     """Give the share of the ``head`` of a source, as far as the other one reaches, that stands there too."""
     lines = [line for line in head if any(name in line for name in _RELEVANT)]
-    stamped = [
-        each for each in _stamped(lines, source.calendar) if not other.last or each[0] <= other.last[:19]
-    ]
+    stamped = list(_stamped(lines, source.calendar))
     if not stamped:
         return 0
     try:
         window = _Window(other, stamped[0][0])
-        return sum(window.has(*each) for each in stamped) / len(stamped)
+        found = [(when, window.has(when, rest)) for when, rest in stamped]
     except CannotLook:
         return 0
+    told = [there for when, there in found if when <= window.reach]
+    return sum(told) / len(told) if told else 0
 
 
 def _new(lines: Iterable[bytes], source: Source, others: list[Source], repeats: Repeats) -> Iterator[bytes]:
@@ -124,12 +124,16 @@ class _Window:
         self._counts: Counter[Stamped] = Counter()
         self._order: deque[Stamped] = deque()
         self._recent: deque[Moment] = deque(maxlen=UNORDERED)
+        self.reach: Moment = "9"
+        """When the source's last line was written, once that is known; before, a time that never comes."""
 
     def has(self, when: Moment, rest: int) -> bool:
         """Tell whether a line stands there once more, and strike it off."""
-        while (len(self._recent) < UNORDERED or self._recent[0] <= when) and (
-            line := next(self._lines, None)
-        ):
+        while len(self._recent) < UNORDERED or self._recent[0] <= when:
+            line = next(self._lines, None)
+            if line is None:
+                self.reach = max(self._recent, default="")
+                break
             self._recent.append(line[0])
             self._counts[line] += 1
             self._order.append(line)
