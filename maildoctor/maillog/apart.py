@@ -25,7 +25,7 @@ def _narrowed(incident: Incident, ledger: Ledger) -> Incident:
     """Leave out what was counted of others as well; take the times from the addresses themselves."""
     span = Span()
     for address, _ in incident.clients:
-        if profile := ledger.profiles.get(address.encode()):
+        if profile := ledger.visitors.profiles.get(address.encode()):
             span.merge(profile.span)
     own = [name for name, _ in (*incident.users, *incident.clients)]
     return replace(

@@ -40,7 +40,8 @@ def mostly_strangers(tally: Tally, ledger: Ledger) -> bool:
     clients = {name.rpartition(b"[")[2].rstrip(b"]") for name in tally.clients.counts if b"[" in name}
     if not clients:
         return False
-    logged_in = sum(1 for name in clients if (profile := ledger.profiles.get(name)) and profile.logins)
+    profiles = ledger.visitors.profiles
+    logged_in = sum(1 for name in clients if (profile := profiles.get(name)) and profile.logins)
     local = sum(1 for name in clients if is_local(name))
     unnamed = sum(1 for name in tally.clients.counts if name.startswith(b"unknown["))
     return not logged_in and not local and (unnamed * 2 >= len(clients) or len(clients) > SURE)
@@ -152,7 +153,7 @@ class _Maker:
             return None
         where = ", ".join(shown(address) for address in people.guessed[:3])
         summary = f"A login succeeded from {where} after several other names had been tried from there."
-        count = sum(self._ledger.profiles[address].refused for address in people.guessed)
+        count = sum(self._ledger.visitors.profiles[address].refused for address in people.guessed)
         incident = self._part(Kind.GUESSING, "password-guessed", summary, count, ("password-guessed",))
         return replace(incident, clients=tuple((shown(each), 1) for each in people.guessed[: self._case.top]))
 

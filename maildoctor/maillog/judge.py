@@ -105,7 +105,7 @@ def _from_strangers(said: Said, ledger: Ledger) -> bool:
     if not message.stranger or not ledger.logins:
         return False
     clients = {name.rpartition(b"[")[2].rstrip(b"]") for name in tally.clients.counts}
-    return not any(profile.logins for name in clients if (profile := ledger.profiles.get(name)))
+    return not any(profile.logins for name in clients if (profile := ledger.visitors.profiles.get(name)))
 
 
 def _refused(said: list[Said], case: Case) -> list[Incident]:

@@ -8,7 +8,8 @@ under the same name: guessers use LOGIN. Everybody else is a stranger.
 import ipaddress
 from dataclasses import dataclass, field
 
-from maildoctor.maillog.ledger import Ledger, Profile
+from maildoctor.maillog.ledger import Ledger
+from maildoctor.maillog.visitors import Profile
 
 STUBBORN = 4
 """From so many refusals of one name from one address, it is a device with an old password."""
@@ -42,7 +43,7 @@ def sort_out(ledger: Ledger, refused: int) -> People:
     people = People()
     last_login = ledger.login_tally.span.last
     outside: list[tuple[bytes, Profile]] = []
-    for address, profile in ledger.everybody():
+    for address, profile in ledger.visitors.everybody():
         if not profile.refused:
             continue
         guessed = profile.guessed and not is_local(address)
@@ -54,7 +55,7 @@ def sort_out(ledger: Ledger, refused: int) -> People:
             _shut_out(people, address, profile)
         else:
             outside.append((address, profile))
-    if ledger.logins and not ledger.forgotten and _looks_like_typing(outside):
+    if ledger.logins and not ledger.visitors.forgotten and _looks_like_typing(outside):
         for address, profile in outside:
             _shut_out(people, address, profile)
         outside = []
@@ -96,7 +97,7 @@ def _is_person(address: bytes, profile: Profile, ledger: Ledger) -> bool:
         return True
     if not ledger.logins and profile.plain and profile.refused > 1 and len(profile.users) <= 1:
         return True
-    known = all(name in ledger.accounts for name in profile.users) and bool(profile.users)
+    known = all(name in ledger.visitors.accounts for name in profile.users) and bool(profile.users)
     return known and len(profile.users) == 1 and profile.refused >= STUBBORN
 
 

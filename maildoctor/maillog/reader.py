@@ -67,8 +67,6 @@ class Reader:
         self.sessions: dict[bytes, Session] = {}
         self.failures: dict[bytes, int] = {}
         """AUTH commands that a process wrote of since its last client came."""
-        self._before_login: dict[bytes, int] = {}
-        """How many of them came before the login with which a session went on."""
         self.awaited: dict[bytes, None] = {}
         """Processes of which the disconnect line will tell whether a client had logged in."""
         self._verifiers = Verifiers(self._known)
@@ -96,10 +94,6 @@ class Reader:
 
     def end_session(self, pid: bytes) -> None:
         """A client of this process is through with AUTH."""
-        if self.failures and (failed := self.failures.pop(pid, 0)):
-            if len(self._before_login) > SESSIONS:
-                self._before_login.clear()
-            self._before_login[pid] = failed
         if self.sessions and (session := self.sessions.pop(pid, None)):
             self._flush(session)
             self._settle_denied(session, True)
@@ -174,6 +168,7 @@ class Reader:
             self._disconnected(raw, line, match)
         elif text.startswith(b"disconnect from "):
             self._settle_denied(self._gone(line), False)
+            self.failures.pop(line.pid, None)
         elif b" after AUTH from " in text[:60]:
             self._session(line).cut_off = True
         elif match := REJECT.match(text):
@@ -189,12 +184,13 @@ class Reader:
         if found is None:
             self._unknown(raw, line)
             return
-        message, session = found.message, self._session(line)
-        said = self._attempt(raw, line, found)
+        message, said = found.message, self._attempt(raw, line, found)
         if message.role == "noise":
             if message.causes:
                 self._said(said)
-        elif message.role == "consequence" and line.text.startswith(b"fatal: "):
+            return
+        session = self._session(line)
+        if message.role == "consequence" and line.text.startswith(b"fatal: "):
             if session.said is None or session.reason is None or session.reason.message.role == "consequence":
                 session.said = said
             self._flush(session)
@@ -284,9 +280,7 @@ class Reader:
         session = self._gone(line)
         good, total = int(match[3]), int(match[4] or match[3])
         self._settle_denied(session, good > 0)
-        before = self._before_login.pop(line.pid, 0)
-        told = self.failures.pop(line.pid, 0) + (before if good else 0)
-        for _ in range(min(total - good - told, REPEATS)):
+        for _ in range(min(total - good - self.failures.pop(line.pid, 0), REPEATS)):
             attempt = self._about(UNANSWERED if session.cut_off else UNLOGGED, raw, line, match[1], b"")
             if self._wanted is None or self._wanted.keeps(attempt):
                 self.ledger.attempt(attempt, refused=False)

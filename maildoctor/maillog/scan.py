@@ -15,7 +15,6 @@ from maildoctor.maillog.fast import FastLane
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.line import LONGEST, parse
 from maildoctor.maillog.reader import Listener, Reader
-from maildoctor.maillog.search import Block
 from maildoctor.maillog.sources import Source
 from maildoctor.maillog.stamps import Calendar
 from maildoctor.maillog.wanted import Wanted
@@ -124,7 +123,7 @@ class Scanner:
             for line in text[: end - 1].split(b"\n"):
                 self.reader.line(line)
         else:
-            self._lane.take(Block(text, end), before)
+            self._lane.take(text, end, before)
 
     def _note(self, line: bytes) -> None:
         """Take the time of a source's first or last line in: the period that was read."""

@@ -26,6 +26,11 @@ class Session:
         """Tell whether it said something that may name the cause of an attempt."""
         return self.reason is not None or self.weak is not None
 
+    @property
+    def matters(self) -> bool:
+        """Tell whether what comes next from this process may mean something else because of it."""
+        return self.speaks or self.said is not None or bool(self.denied) or self.cut_off
+
 
 def stronger(new: Message, old: Message) -> bool:
     """Tell whether ``new`` names the cause of an attempt better than ``old``."""

@@ -1,9 +1,10 @@
 """Counting what was said: one tally for each message (with its errno or path), in bounded memory."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from maildoctor.maillog.rows import Row
 from maildoctor.maillog.stamps import UNKNOWN, earlier
 from maildoctor.maillog.top import Distinct, Top
 
@@ -94,7 +95,7 @@ class Tally:
         self.names = Distinct(16 * names)
         self.samples: list[bytes] = []
 
-    def add(self, attempts: Sequence[Attempt]) -> None:
+    def add(self, attempts: Sequence[Row]) -> None:
         """Count ``attempts``, in the order of the log."""
         _, times, services, clients, addresses, mechanisms, users, samples = zip(*attempts, strict=True)
         self.count += len(attempts)
@@ -103,16 +104,15 @@ class Tally:
             self.span.add(when)
         self.slots.add(moments)
         _bounded(self.services, services)
-        _bounded(self.mechanisms, [name for name in mechanisms if name])
+        _bounded(self.mechanisms, filter(None, mechanisms))
         if len(self.samples) < SAMPLES:
             self.samples = list(dict.fromkeys((*self.samples, *filter(None, samples))))[:SAMPLES]
         if not self._people:
             return
-        self.clients.add([name for name in clients if name])
-        self.addresses.add([name for name in addresses if name])
-        known = [name for name in users if name]
-        self.users.add(known)
-        self.names.add(known)
+        self.clients.add(filter(None, clients))
+        self.addresses.add(filter(None, addresses))
+        self.users.add(filter(None, users))
+        self.names.add(filter(None, users))
 
     def merge(self, other: "Tally") -> None:
         """Count in what ``other`` counted further on in the log."""
@@ -128,7 +128,7 @@ class Tally:
         self.samples = list(dict.fromkeys((*self.samples, *other.samples)))[:SAMPLES]
 
 
-def _bounded(counter: Counter[str], names: Sequence[str]) -> None:
+def _bounded(counter: Counter[str], names: Iterable[str]) -> None:
     for name, count in Counter(names).items():
         counter[name if name in counter or len(counter) < MANY else "others"] += count
 

@@ -1,0 +1,44 @@
+"""What is sought in a block of log, so that most lines need not be looked at.
+
+Each text is rare in the log of a healthy server, and every message of interest holds one of them.
+"""
+
+from maildoctor.maillog.search import Sought
+from maildoctor.pattern import pattern
+
+MESSAGES = Sought(
+    # Said by how it begins: about a refused password, or anything else that may matter.
+    rb"warning: (?!SASL authentication failure: Password verification failed)|fatal: |error: |panic: "
+    rb"|message repeated |auth[:(-]|master: |SASL authentication |sql|auxprop|unable to dlopen|_sasl_plugin"
+    rb"|sasl_client|AlwaysTrue|PAM |\(?pam_[a-z]",
+    # A login, with mail.
+    rb"[0-9A-Za-z]{1,32}+: client=[^\s,]++, sasl_method=",
+    # A client that goes; of its AUTH commands some failed.
+    rb"disconnect from \S++ (?:[b-z][a-z]*+=[\d/]++ )*+auth=[01]/",
+    # A client that may not relay, or of whom that could not be told.
+    rb"[0-9A-Za-z]{1,32}+: reject(?:_warning)?+: [^\n]*?(?:Relay access denied|rejected: Access denied"
+    rb"|address rejected: not |Temporary lookup failure|Server configuration error|Server local data error)",
+    after=b"]: ",
+)
+"""What follows a process id, of four kinds: said, login, end, denial."""
+REFUSED = pattern(
+    # A client that is kept whole, and a user name that is shown as it is; others are unusual lines.
+    rb"\]: warning: ([^\s\[\]]{0,50}\[([^\s\[\]]{1,64})\])(?::\d{1,5})?: "
+    rb"SASL ([A-Z0-9-]{1,32} authentication failed: [^\n,\r\x00]*)"
+    rb"(?:, sasl_username=(?!maildoctor-probe-)(?:\(unavailable\)|([^\s\x00()]{0,100})))?\n"
+)
+"""A message about a refused password: client, address, mechanism with reason, and user."""
+GONE = b"]: disconnect from "
+AFTER_AUTH = Sought(rb" after AUTH from ")
+_RELAYHOST = rb"SASL authentication failed|SASL \[CACHED\]|uthentication required"
+ELSEWHERE = (
+    # PCRE2 is fast where alternatives are few and begin with different letters.
+    Sought(
+        rb"type=(?:1400|AVC)[^\n]*? (?:apparmor=\"DENIED\"|avc:  denied)|saslauthd\[|last message repeated "
+    ),
+    Sought(rb"dovecot: (?:auth|master|[^\n]*?: (?:Fatal|Error): )"),
+    Sought(
+        rb"(?:deferred|bounced) \([^\n]*?(?:" + _RELAYHOST + rb"|TLS is required, but |Cannot start TLS)"
+        rb"|deferred \([^\n]*?:25: Connection "
+    ),
+)

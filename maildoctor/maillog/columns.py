@@ -1,0 +1,105 @@
+"""Refused passwords and logins of a block as rows, made all at once."""
+
+import re
+from collections.abc import Sequence
+
+from maildoctor.maillog.heads import Heads
+from maildoctor.maillog.ledger import LOGIN_KEY
+from maildoctor.maillog.line import LONGEST
+from maildoctor.maillog.reader import KEPT, Reader
+from maildoctor.maillog.rows import Columns, Key, Row
+from maildoctor.maillog.smtpd_text import shortened_client
+from maildoctor.maillog.tally import SAMPLES
+from maildoctor.maillog.top import LONGEST_NAME
+
+_REMEMBERED = 1024
+LONGEST_MECHANISM = 32
+
+
+class Cutter:
+    """Cuts lines out of a block; what came before comes again, so that little is taken apart twice."""
+
+    def __init__(self, reader: Reader) -> None:
+        """Use the calendar and the words of ``reader``."""
+        self._reader = reader
+        self._heads = Heads()
+        self._endings: dict[bytes, tuple[Key, str]] = {}
+        self._people: dict[bytes, tuple[bytes, bytes, str, bytes] | None] = {}
+        self.faults: set[Key] = set()
+        """Ways to end that are no refusals."""
+
+    def refusals(self, text: bytes, matches: Sequence[re.Match[bytes]]) -> Columns:
+        """Give the refused passwords that were found in ``text``."""
+        places = [match.start() for match in matches]
+        heads = [text[text.rfind(b"\n", 0, place) + 1 : place] for place in places]
+        processes, whens = self._heads.of(heads, self._reader.calendar)
+        parts = [match.groups(b"") for match in matches]
+        endings = self._known_endings({part[2] for part in parts})
+        rows: list[Row] = [
+            (key, when, process[0], client, address, mechanism, user, b"")
+            for process, when, (client, address, said, user) in zip(processes, whens, parts, strict=True)
+            for key, mechanism in (endings[said],)
+        ]
+        for key in {endings[said][0] for said in {part[2] for part in parts}}:
+            self._sample(key, text, places, rows)
+        return Columns(places, [process[1] for process in processes], rows)
+
+    def logins(self, text: bytes, places: list[int]) -> Columns:
+        """Give the logins at ``places``."""
+        rfind, find = text.rfind, text.find
+        heads = [text[rfind(b"\n", 0, place) + 1 : place] for place in places]
+        parts = [text[find(b"client=", place) + 7 : find(b"\n", place)] for place in places]
+        processes, whens = self._heads.of(heads, self._reader.calendar)
+        people = self._known_people({*parts})
+        pids, rows = [], []
+        for process, when, said in zip(processes, whens, parts, strict=True):
+            person = people[said]
+            pids.append(process[1] if person else b"")
+            rows.append((LOGIN_KEY, when, process[0], *(person or _NOBODY), b""))
+        self._sample(LOGIN_KEY, text, places, rows)
+        return Columns(places, pids, rows)
+
+    def _known_endings(self, said: set[bytes]) -> dict[bytes, tuple[Key, str]]:
+        if len(self._endings) > _REMEMBERED:
+            self._endings.clear()
+        for each in said - self._endings.keys():
+            mechanism, _, reason = each.partition(b" authentication failed: ")
+            name = mechanism.decode("ascii")
+            key, refused, _ = self._reader.reason_alone(name, reason.rstrip())
+            if not refused:
+                self.faults.add(key)
+            self._endings[each] = key, name
+        return self._endings
+
+    def _known_people(self, said: set[bytes]) -> dict[bytes, tuple[bytes, bytes, str, bytes] | None]:
+        if len(self._people) > _REMEMBERED:
+            self._people.clear()
+        for each in said - self._people.keys():
+            self._people[each] = _person(each)
+        return self._people
+
+    def _sample(self, key: Key, text: bytes, places: list[int], rows: list[Row]) -> None:
+        """Let the first rows of a kind keep their lines, as long as there are few samples of it."""
+        if not self._reader.ledger.wants_samples(key):
+            return
+        for number in [number for number, row in enumerate(rows) if row[0] == key][:SAMPLES]:
+            place = places[number]
+            line = text[text.rfind(b"\n", 0, place) + 1 : text.find(b"\n", place)]
+            rows[number] = (*rows[number][:7], line[:KEPT])
+
+
+_NOBODY = (b"", b"", "", b"")
+
+
+def _person(said: bytes) -> tuple[bytes, bytes, str, bytes] | None:
+    """Take client, address, mechanism and user apart; None where they look unusual."""
+    client, _, fields = said[:LONGEST].rstrip(b"\r\x00 ").partition(b", sasl_method=")
+    mechanism, named, user = fields.partition(b", sasl_username=")
+    name, _, address = client.rpartition(b"[")
+    address, closed, port = address.partition(b"]")
+    if not (closed and named) or b" " in client or len(client) > KEPT or len(mechanism) > LONGEST_MECHANISM:
+        return None
+    if port:
+        client = name + b"[" + address + b"]"
+    user = user.partition(b", sasl_sender=")[0][:LONGEST_NAME]
+    return shortened_client(client), address, mechanism.decode("ascii", "replace"), user
