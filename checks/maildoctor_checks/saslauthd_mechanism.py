@@ -210,7 +210,7 @@ def _has_passwords(host: Host) -> bool:
 def _prepare(host: Host, mechanism: str, lacks: str) -> Remedy:
     instance = main_instance(host)
     named = instance.defaults.get("MECH_OPTIONS").value if instance else ""
-    if mechanism == "rimap" and named and not named.startswith("-"):
+    if lacks.startswith("-O") and named and not named.startswith("-"):
         fix = SetLine(DEFAULTS, "MECH_OPTIONS", "=", f'"-O {named}"'), RestartUnit("saslauthd")
         return Remedy.safe(*fix)
     if lacks.startswith("nobody listens"):

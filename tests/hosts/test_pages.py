@@ -24,6 +24,7 @@ PASSING = (
     "service-not-listening",
     "saslauthd-not-answering",
     "dovecot-not-answering",
+    "smtpd-limit-reached",
     "package-half-configured",
 )
 """Faults of processes and the like, which no undo can bring back: a restart heals them."""
