@@ -148,13 +148,20 @@ def _policies(said: list[Said], case: Case) -> list[Incident]:
         message, detail, tally = each
         many = tally.count >= MANY_FAILURES or case.ledger.lines < FEW_LINES
         if message.role == "policy" or (message.id in ("smtp-port-25", "process-limit") and many):
-            incident = _incident(Kind.POLICY, each, case)
+            broken = _is_our_relayhost(message, case)
+            incident = _incident(Kind.BROKEN if broken else Kind.POLICY, each, case)
             if detail == AFTER_A_FAILURE:
                 after = case.known.causes["relay-after-failed-login"]
                 others = tuple(cause for cause in incident.causes if cause is not after)
                 incident = replace(incident, code=after.code, causes=(after, *others), minor=True)
             found.append(incident)
     return found
+
+
+def _is_our_relayhost(message: Message, case: Case) -> bool:
+    """Tell whether one server at port 25 turns us away, and nobody logs in here: we are a satellite."""
+    hosts = [detail for name, detail in case.ledger.tallies if name == message.id]
+    return message.id.startswith("smtp-mx-") and len(hosts) == 1 and not case.ledger.logins
 
 
 def _whispers(said: list[Said], case: Case) -> list[Incident]:

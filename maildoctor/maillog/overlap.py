@@ -19,11 +19,11 @@ from maildoctor.maillog.unwrap import batched, lines_of
 
 TRIED = 500
 """Lines about logins of a source's beginning that are sought elsewhere."""
-TRIED_AT_MOST = 50_000
+TRIED_AT_MOST = 20_000
 """Lines of any kind that are looked through for them."""
 CHANCE = 0.2
 """Share of them that is no chance."""
-WINDOW = 50_000
+WINDOW = 20_000
 """Lines of the other source that are remembered."""
 UNORDERED = 200
 """Lines by which a log may be out of order."""
