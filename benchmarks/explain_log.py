@@ -38,7 +38,7 @@ LITERALS = (
     "auth failure:",
 )
 """Ten texts of the messages that matter."""
-EXPLAIN = (sys.executable, "-m", "maildoctor", "explain-log", "--no-check", "--format", "json")
+EXPLAIN = (sys.executable, "-m", "maildoctor", "explain-log", "--format", "json")
 
 
 def grep(count: int, log: Path) -> list[str]:
