@@ -226,6 +226,12 @@ class _Fix:
         course.before = course.after = self._look()
         return True
 
+    def _left(self, after: Diagnosis) -> list[Finding]:
+        """Give what waits for the admin: choices, and what was declined or did not help."""
+        _, left = propose(after, {}, self.options.check.only)
+        refused = [each for each in after.root_causes if (each.code, each.subject) in self.declined]
+        return [*left, *(each for each in refused if each not in left)]
+
     def _say(self, text: str) -> None:
         if not self.options.check.quiet:
             print(f"maildoctor: {text}", file=sys.stderr, flush=True)
@@ -236,7 +242,7 @@ class _Fix:
             sys.stdout.flush()
 
     def _report(self, course: Course) -> ExitStatus:
-        _, left = propose(course.after, {}, self.options.check.only)
+        left = self._left(course.after)
         with report_stream(self.options.check.output) as stream:
             if self.options.check.as_json:
                 from maildoctor.report import plan_json

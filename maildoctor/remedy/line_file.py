@@ -50,9 +50,9 @@ class Membership(Thing):
             for file in (GROUP, GSHADOW):
                 was = before.paths[file]
                 self._restore(site, file, was, member=before.facts["member"])
-                copy = capture(site, f"{file}-").content
-                # Its copy of what was before, perhaps cut off; any other is somebody else's.
-                if copy is not None and was.content is not None and was.content.startswith(copy):
+                copy = capture(site, f"{file}-").content or b""
+                # Its copy of what was before, perhaps cut off or gone; any other is somebody else's.
+                if was.content is not None and was.content.startswith(copy):
                     bring_back(site, f"{file}-", before.paths[f"{file}-"])
 
     def _restore(self, site: Site, file: str, was: PathState, *, member: bool) -> None:

@@ -1,4 +1,7 @@
-"""Changes to main.cf and master.cf, made by postconf(1) on a copy that is put in place when it is valid."""
+"""Changes to main.cf and master.cf, made by postconf(1) on a copy that is put in place when it is valid.
+
+In master.cf, where changing a word comes to the same as what postconf makes, a word is changed.
+"""
 
 import os
 from shlex import quote
@@ -9,6 +12,8 @@ from maildoctor.remedy.system import System
 from maildoctor.value import value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maildoctor.remedy.site import Site
 
 MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
@@ -39,13 +44,19 @@ class PostfixAction(FileAction):
             return f"# in {MASTER}, {self.by_hand()}"
         return f"postconf {self.options[0]} {quote(self.options[1])}"
 
+    def smaller(self, content: bytes) -> bytes | None:
+        """Give the file with no more changed than must be, or None to leave it to postconf."""
+        return None
+
     def edits(self, site: "Site") -> tuple[Edit, ...]:
         """Let postconf edit a copy, and check the copy."""
         path = self.paths[0]
-        return edit(site, path, _candidate(site, path, self.options))
+        return edit(site, path, _candidate(site, path, self.options, self.smaller))
 
 
-def _candidate(site: "Site", path: str, options: tuple[str, ...]) -> bytes:
+def _candidate(
+    site: "Site", path: str, options: tuple[str, ...], smaller: "Callable[[bytes], bytes | None]"
+) -> bytes:
     import tempfile
 
     from maildoctor.remedy.trouble import RepairFailed
@@ -58,12 +69,26 @@ def _candidate(site: "Site", path: str, options: tuple[str, ...]) -> bytes:
         site.run("postconf", "-c", directory, *options)
         with open(os.path.join(directory, os.path.basename(path)), "rb") as stream:
             candidate = stream.read()
+        least = smaller(site.read(path) or b"")
+        if least is not None and path == MASTER and _same_meaning(site, directory, candidate, least):
+            return least
         if not _is_valid(site, directory, path):
             # Another fault may make it invalid, which then is not for this action to mend.
             _copy(site, directory)
             if _is_valid(site, directory, path):
                 raise RepairFailed(f"postconf {options[0]} {options[1]!r} would make {path} invalid")
     return candidate
+
+
+def _same_meaning(site: "Site", directory: str, one: bytes, other: bytes) -> bool:
+    """Tell whether postconf reads the same out of two contents of master.cf."""
+    readings = []
+    for content in (other, one):
+        with open(os.path.join(directory, os.path.basename(MASTER)), "wb") as stream:
+            stream.write(content)
+        _cool(directory)
+        readings.append(site.ask("postconf", "-c", directory, "-M"))
+    return readings[0] == readings[1] and readings[0][0] == 0
 
 
 def _copy(site: "Site", directory: str) -> None:
@@ -128,6 +153,12 @@ class SetServiceOption(PostfixAction):
         """Say what to write below the service."""
         return f"below {self.service}: -o {self.name}={self.value}"
 
+    def smaller(self, content: bytes) -> bytes | None:
+        """Change the option's line, or add one."""
+        from maildoctor.remedy.master_edit import with_option
+
+        return with_option(content, self.service, self.name, self.value)
+
 
 @value
 class RemoveServiceOption(PostfixAction):
@@ -144,6 +175,12 @@ class RemoveServiceOption(PostfixAction):
     def by_hand(self) -> str:
         """Say what to take out."""
         return f"below {self.service}: remove -o {self.name}=..."
+
+    def smaller(self, content: bytes) -> bytes | None:
+        """Take the option's line out."""
+        from maildoctor.remedy.master_edit import without_option
+
+        return without_option(content, self.service, self.name)
 
 
 @value
@@ -162,6 +199,12 @@ class SetServiceField(PostfixAction):
     def by_hand(self) -> str:
         """Say which column to set."""
         return f"{self.service}: set the column {self.field} to {self.value}"
+
+    def smaller(self, content: bytes) -> bytes | None:
+        """Change the column alone."""
+        from maildoctor.remedy.master_edit import with_column
+
+        return with_column(content, self.service, self.field, self.value)
 
 
 @value

@@ -1,10 +1,11 @@
-"""Runs on a host: kills a repair before every system call that changes something, and undoes it each time.
+"""Runs on a host: kills a repair before every system call that changes something, and undoes it each time;
+or lets each such call fail instead, after which the repair itself must have brought everything back.
 
 The state after one such call is the state before the next, so this is also a kill after each. A call counts
 for each process by itself (strace(1), inject=...:when=N), so the programs that a repair starts are killed
 at each of their calls as well; then the repair itself must bring everything back.
 
-usage: killing.py NAME repair|undo; prints a line of JSON.
+usage: killing.py NAME repair|undo|fail; prints a line of JSON.
 """
 
 import contextlib
@@ -55,13 +56,15 @@ CALLS = (
     "symlink", "symlinkat", "chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "lchown", "write",
     "pwrite64", "ftruncate", "fsync", "fdatasync", "setxattr", "fsetxattr", "utimensat",
 )  # fmt: skip
+ERRORS = ("ENOSPC", "EROFS", "EPERM", "EIO")
+TRACE = "/root/trace"
 TOPS = ("/etc", "/var/spool/postfix/etc", "/var/spool/postfix/var", "/var/lib/dpkg/statoverride")
 MOST = 400
 """Kills of one kind of call; a repair that needs more would be a loop."""
 
 
 def main(name: str, what: str) -> None:
-    """Kill ``what`` at every call of every kind, and compare."""
+    """Kill ``what`` at every call of every kind, or let the call fail, and compare."""
     prepare(name)
     before = inventory()
     kills, wrong = 0, []
@@ -69,15 +72,17 @@ def main(name: str, what: str) -> None:
         for number in range(1, MOST):
             if what == "undo":
                 repair(name)
-            status = traced(call, number, name, what)
-            if status == 0:
+            how = f"error={ERRORS[number % len(ERRORS)]}" if what == "fail" else "signal=SIGKILL"
+            status, injected = traced(call, number, name, "undo" if what == "undo" else "repair", how)
+            if what != "fail" or status == 0:
                 finish()
+            if not injected:
                 break
             kills += 1
-            finish()
             after = inventory()
             if after != before:
-                wrong.append(f"{call} {number}: {difference(before, after)}")
+                wrong.append(f"{call} {number} {how}: {difference(before, after)}")
+                finish()
     print(json.dumps({"kills": kills, "wrong": wrong}))
 
 
@@ -89,12 +94,16 @@ def prepare(name: str) -> None:
         os.link("/etc/hardlinked", "/etc/hardlinked.too")
 
 
-def traced(call: str, number: int, name: str, what: str) -> int:
-    """Run the repair, killed at the given call; 0 if there was no such call."""
-    inject = f"inject={call}:signal=SIGKILL:when={number}"
-    words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
+def traced(call: str, number: int, name: str, what: str, how: str) -> tuple[int, bool]:
+    """Run the repair, killed or refused at the given call; tell its status, and whether it came to that."""
+    inject = f"inject={call}:{how}:when={number}"
+    words = ["strace", "-f", "-qq", "-o", TRACE, "-e", f"trace={call}", "-e", inject]
     program = [sys.executable, __file__, name, f"do-{what}"]
-    return subprocess.run([*words, *program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    quiet = subprocess.DEVNULL
+    status = subprocess.run([*words, *program], stdout=quiet, stderr=quiet).returncode
+    with open(TRACE, encoding="utf-8", errors="replace") as stream:
+        seen = stream.read()
+    return status, "INJECTED" in seen or (status != 0 and "SIGKILL" in how)
 
 
 def repair(name: str) -> int:

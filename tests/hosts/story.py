@@ -38,7 +38,7 @@ class Story:
             return False
         before = inventory(host)
         accepted = [
-            f"--accept={each['code']}"
+            f"--accept={each['code']}={_option(host, each)}"
             for each in findings
             if each["remedy"]["safety"] == "choice" or each["severity"] == "info"
         ]
@@ -52,7 +52,8 @@ class Story:
         self.reached("login", "yes" if arrangement.port else "nobody's")
         after = ask(host)
         assert after.causes == [], after
-        assert not {each["code"] for each in findings} & set(after.informed), after
+        known = {each["code"] for each in findings if each["severity"] == "info"}
+        assert not known & set(after.informed), after
         assert after.verdict == ("healthy" if arrangement.port else "off"), after
         self.reached("second check")
         again = fix(host, "--yes", *accepted)
@@ -69,6 +70,16 @@ class Story:
         left = [line for line in left if not line.startswith(tuple(f"/{mount}/" for mount in mounts))]
         assert not left, "\n".join(left)
         self.reached("undone", "but for what it says" if said else "yes")
+
+
+def _option(host: Host, finding: dict[str, Any]) -> str:
+    """Give the first way that can be gone here: the hosts' own archive does not have every package."""
+    archive = host.run(["ls", "/srv/packages"]).stdout
+    for option in finding["remedy"]["options"]:
+        installed = [command.split()[-1] for command in option["commands"] if "apt-get" in command]
+        if all(f"{name}_" in archive for name in installed):
+            return str(option["name"])
+    raise AssertionError(f"no way to mend {finding['code']} here")
 
 
 def works(host: Host, arrangement: Arrangement, *, within_tls: bool) -> bool:

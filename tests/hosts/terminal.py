@@ -1,9 +1,11 @@
 """An admin at a terminal: a command on a host under a real pty, and answers to what it asks."""
 
+import fcntl
 import os
 import pty
 import select
 import subprocess
+import termios
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,20 +18,23 @@ def converse(
 ) -> tuple[int, str]:
     """Run a command and, for each question as soon as it stands there, type the answer and Enter.
 
-    An answer of "^C" or "^D" is that key alone. Give the exit status and all that the terminal showed.
+    An answer of "^C" or "^D" is that key alone. Give the exit status, as a shell does (130 after ^C), and all
+    that the terminal showed.
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", *host.entering(words)],
+        host.entering(words),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY),
     )
     os.close(theirs)
     try:
         shown = _talk(ours, answers, time.monotonic() + timeout)
-        return process.wait(timeout), shown
+        status = process.wait(timeout)
+        return (status if status >= 0 else 128 - status), shown
     finally:
         process.kill()
         os.close(ours)
