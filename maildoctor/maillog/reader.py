@@ -280,6 +280,9 @@ class Reader:
         session = self._gone(line)
         good, total = int(match[3]), int(match[4] or match[3])
         self._settle_denied(session, good > 0)
+        if not line.pid and self.ledger.failed:
+            # Without a process id (journalctl -o cat) nobody knows which of the lines before it counts.
+            return
         for _ in range(min(total - good - self.failures.pop(line.pid, 0), REPEATS)):
             attempt = self._about(UNANSWERED if session.cut_off else UNLOGGED, raw, line, match[1], b"")
             if self._wanted is None or self._wanted.keeps(attempt):

@@ -54,3 +54,30 @@ def test_a_wrong_password_on_a_working_host_is_no_fault(release: str) -> None:
             assert answer["totals"]["failed"] >= 1
         ran = host.run(["maildoctor", "why", "hoge"], check=False, timeout=60)
         assert "stopped at verifying" in ran.stdout
+
+
+FORMS = (
+    "short", "short-full", "short-iso", "short-precise", "short-unix", "with-unit", "export", "json",
+    "json-pretty", "json-seq", "json-sse", "verbose", "cat",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_journal_says_the_same_in_every_form(release: str) -> None:
+    arrangement = ARRANGEMENTS["saslauthd-chroot"]
+    with arranged(release, "saslauthd-chroot") as host:
+        wait_for_login(host, arrangement)
+        assert not arrangement.login(host, password="wrong").works
+        assert arrangement.login(host).works
+        time.sleep(1)
+        journal = "journalctl --no-pager -q SYSLOG_FACILITY=2 + SYSLOG_FACILITY=4 + SYSLOG_FACILITY=10"
+        counts = {}
+        for form in FORMS:
+            host.sh(f"{journal} -o {form} >/root/saved")
+            totals = explained(host, "/root/saved")[0]["totals"]
+            counts[form] = (totals["failed"], totals["logins"])
+        assert counts["export"][0] >= 1
+        assert counts == dict.fromkeys(FORMS, counts["export"])
+        once, _ = explained(host, "/var/log/mail.log")
+        twice, _ = explained(host, "--journal", "/var/log/mail.log")
+        assert twice["totals"]["failed"] == once["totals"]["failed"]
