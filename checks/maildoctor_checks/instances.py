@@ -26,6 +26,7 @@ def instance_unseen(host: Host) -> Iterator[Finding]:
     Break:
         postmulti -e init
         postmulti -I postfix-out -e create
+        systemctl restart postfix
     Mend:
         postmulti -i postfix-out -e destroy
         postmulti -e deinit

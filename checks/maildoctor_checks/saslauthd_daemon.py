@@ -22,6 +22,9 @@ from maildoctor.sasl.saslauthd_reach import Fault, reach
 from maildoctor.sasl.saslauthd_unit import NAME, masked, unit
 from maildoctor_checks._saslauthd import CONSEQUENCES, boot, impact, is_running, log_command, process_evidence
 
+MOST = 8
+"""Processes to be named."""
+
 
 @check(Stage.REACHABLE, explains=CONSEQUENCES)
 def saslauthd_start_not_yes(host: Host, service: Service) -> Iterator[Finding]:
@@ -186,14 +189,22 @@ def saslauthd_not_answering(host: Host, service: Service) -> Iterator[Finding]:
         impact=impact(host, service),
         expected="processes that wait for requests",
         found=_state_of(stopped, full),
-        evidence=tuple(
-            Evidence(f"ps {pid}", f"state {state}")
-            for daemon in daemons(host)
-            for pid, state in zip(daemon.pids, daemon.states, strict=True)
-        ),
+        evidence=(*_workers(host), *process_evidence(host)),
         proof="ps -o pid,stat,wchan:20,args -C saslauthd",
-        remedy=Remedy.safe(*_wake(stopped), RestartUnit("saslauthd")),
+        remedy=Remedy.safe(
+            *_wake(stopped),
+            RestartUnit("saslauthd"),
+            notes=""
+            if stopped
+            else "If it hangs again, what its mechanism asks does not answer: a directory, an IMAP server.",
+        ),
     )
+
+
+def _workers(host: Host) -> list[Evidence]:
+    """Give the state of each process, the first few."""
+    every = [pair for daemon in daemons(host) for pair in zip(daemon.pids, daemon.states, strict=True)]
+    return [Evidence(f"ps {pid}", f"state {state}") for pid, state in every[:MOST]]
 
 
 def _state_of(stopped: list[Daemon], full: bool) -> str:

@@ -109,7 +109,7 @@ def smtpd_limit_reached(host: Host, service: Service) -> Iterator[Finding]:
     if not waiting:
         return
     limit = _limit(host, service)
-    actions = (SetServiceField(service.entry, "maxproc", "-"), RestartUnit("postfix"))
+    actions = (SetServiceField(service.entry, "process_limit", "-"), RestartUnit("postfix"))
     yield Finding(
         summary=f"all {limit} smtpds that {service.name} may have are busy, and clients wait",
         subject=service.entry,

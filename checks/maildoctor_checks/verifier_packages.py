@@ -8,7 +8,13 @@ from maildoctor.finding import Evidence, Finding, Severity, Stage
 from maildoctor.host import Host, Missing
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Action, InstallPackages, Option, Remedy, RestartUnit
-from maildoctor.sasl.mechanisms import PLAINTEXT, broken_plugins, installed, mechanisms_of
+from maildoctor.sasl.mechanisms import (
+    PLAINTEXT,
+    broken_plugins,
+    installed,
+    mechanisms_of,
+    plugin_directories,
+)
 from maildoctor.sasl.method import method
 from maildoctor.sasl.smtpd_conf import effective
 from maildoctor_checks._conf import deadly
@@ -47,10 +53,10 @@ def sasl_modules_missing(host: Host, service: Service) -> Iterator[Finding]:
         CRAM-MD5 and other mechanisms are offered as well.
     See: SASL_README
     """
-    if not asks_cyrus(service) or _plugins(host):
-        return
-    found = package(host, "libsasl2-modules")
+    found = package(host, "libsasl2-modules") if asks_cyrus(service) else None
     there = found is not None and found.usable
+    if not asks_cyrus(service) or (_of_a_tree(host) and there) or _plugins(host):
+        return
     yield Finding(
         summary="Cyrus SASL has no plugin for PLAIN or LOGIN"
         + (", though libsasl2-modules is installed" if there else ": libsasl2-modules is not installed"),
@@ -272,6 +278,11 @@ def dovecot_not_installed(host: Host, service: Service) -> Iterator[Finding]:
             notes="Its auth service then needs a unix_listener where smtpd_sasl_path points.",
         ),
     )
+
+
+def _of_a_tree(host: Host) -> bool:
+    """Tell whether a tree without programs leaves it to the packages to say what there is."""
+    return not host.live and not plugin_directories(host)
 
 
 def _plugins(host: Host, *wanted: str) -> list[str]:

@@ -62,7 +62,7 @@ def test_a_driver_without_its_package(tmp_path: Path) -> None:
     (tmp_path / "usr/lib/dovecot/modules/auth").mkdir(parents=True)
     host.memory.clear()
     (finding,) = ask(host, "dovecot-passdb-driver-missing")
-    assert (finding.subject, finding.remedy.safety) == ("dovecot-ldap", Safety.CHOICE)
+    assert (finding.subject, finding.remedy.safety) == ("dovecot-ldap", Safety.MANUAL)
 
 
 def test_the_mechanism_is_taken_away_where_it_stands(tmp_path: Path) -> None:
