@@ -52,7 +52,9 @@ def summary(ledger: Ledger) -> dict[str, Any]:
             for key, each in ledger.tallies.items()
         },
         "unknown": {shape: count for shape, (count, _) in ledger.unknown.items()},
-        "people": sorted((address, each.refused, each.logins) for address, each in ledger.visitors.everybody()),
+        "people": sorted(
+            (address, each.refused, each.logins) for address, each in ledger.visitors.everybody()
+        ),
     }
 
 
