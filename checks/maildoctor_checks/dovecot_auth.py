@@ -65,7 +65,8 @@ def dovecot_mechanism_unserved(host: Host, service: Service) -> Iterator[Finding
         Safe where others are left: nobody could ever log in with what is taken away.
     See: doc.dovecot.org on authentication mechanisms and on password databases
     """
-    named, databases = _named(host), passdbs(host) if _is_judged(host, service) else None
+    databases = passdbs(host) if _is_judged(host, service) else None
+    named = _named(host) if databases else None
     if not databases or named is None or any(each.driver not in VERIFY_ONLY for each in databases):
         return
     bad = [each for each in named.value if needs_password(each) and not absent(host, each)]
@@ -283,7 +284,7 @@ def dovecot_worker_unprivileged(host: Host, service: Service) -> Iterator[Findin
     See: doc.dovecot.org on the service auth-worker
     """
     databases = passdbs(host) if _is_judged(host, service) else None
-    found = configuration(host)
+    found = configuration(host) if databases else None
     if not databases or found is None or any(each.driver not in ("pam", "shadow") for each in databases):
         return
     user = worker_user(found)

@@ -132,7 +132,8 @@ def _waiting_at_limit(host: Host, service: Service) -> int:
     waiting = 0
     for look in range(LOOKS):
         time.sleep(PATIENCE if look else 0)
-        waiting = sum(each.waiting for each in listeners_now(host) if each.port == service.port)
+        sockets = listeners_now(host) if look else listeners(host)
+        waiting = sum(each.waiting for each in sockets if each.port == service.port)
         if not waiting or sum(each.service == service.name for each in smtpds_now(host)) < _limit(
             host, service
         ):
@@ -189,7 +190,8 @@ def _jam(host: Host, service: Service) -> _Jam | None:
     """
     for look in range(LOOKS):
         time.sleep(PATIENCE if look else 0)
-        waiting = sum(each.waiting for each in listeners_now(host) if each.port == service.port)
+        sockets = listeners_now(host) if look else listeners(host)
+        waiting = sum(each.waiting for each in sockets if each.port == service.port)
         alive = sum(each.service == service.name for each in smtpds_now(host)) if waiting else 0
         if not waiting or (alive and alive >= _limit(host, service)):
             return None
