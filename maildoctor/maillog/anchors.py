@@ -10,7 +10,8 @@ MESSAGES = Sought(
     # Said by how it begins: about a refused password, or anything else that may matter.
     rb"warning: (?!SASL authentication failure: Password verification failed)|fatal: |error: |panic: "
     rb"|message repeated |auth[:(-]|master: |SASL authentication |sql|auxprop|unable to dlopen|_sasl_plugin"
-    rb"|sasl_client|AlwaysTrue|PAM |\(?pam_[a-z]",
+    rb"|sasl_client|AlwaysTrue|PAM |\(?pam_[a-z]|(?:SMTPS|CLIENT) wrappermode|could not find auxprop"
+    rb"|Unable to begin transaction|unable to load plugin list",
     # A login, with mail.
     rb"[0-9A-Za-z]{1,32}+: client=[^\s,]++, sasl_method=",
     # A client that goes; of its AUTH commands some failed.
@@ -30,15 +31,14 @@ REFUSED = pattern(
 """A message about a refused password: client, address, mechanism with reason, and user."""
 GONE = b"]: disconnect from "
 AFTER_AUTH = Sought(rb" after AUTH from ")
-_RELAYHOST = rb"SASL authentication failed|SASL \[CACHED\]|uthentication required"
+_RELAYHOST = (
+    rb"SASL authentication failed|SASL \[CACHED\]|uthentication [Rr]equired| said: 530[- ]|not authenticated"
+    rb"|elay(?:ing)? (?:access )?denied|TLS is required, but |Cannot start TLS"
+)
 ELSEWHERE = (
-    # PCRE2 is fast where alternatives are few and begin with different letters.
-    Sought(
-        rb"type=(?:1400|AVC)[^\n]*? (?:apparmor=\"DENIED\"|avc:  denied)|saslauthd\[|last message repeated "
-    ),
-    Sought(rb"dovecot: (?:auth|master|[^\n]*?: (?:Fatal|Error): )"),
-    Sought(
-        rb"(?:deferred|bounced) \([^\n]*?(?:" + _RELAYHOST + rb"|TLS is required, but |Cannot start TLS)"
-        rb"|deferred \([^\n]*?:25: Connection "
-    ),
+    # PCRE2 is fast where alternatives are few and begin with few different letters.
+    Sought(rb"saslauthd[\[.]|last message repeated "),
+    Sought(rb"avc:  denied|apparmor=\"DENIED\""),
+    Sought(rb"dovecot(?:: (?:auth|master|[^\n]*?: (?:Fatal|Error): )|\.service: )"),
+    Sought(rb"(?:deferred|bounced) \((?:[^\n]*?(?:" + _RELAYHOST + rb")|[^\n]*?:25: Connection )"),
 )
