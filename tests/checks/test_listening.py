@@ -236,10 +236,31 @@ def test_clients_that_nobody_greets(
 def test_a_client_that_is_greeted_at_the_second_look(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = running()
-    looks = iter([(Listener("0.0.0.0", 587, 1, 1),), (Listener("0.0.0.0", 587, 1, 0),)])
-    monkeypatch.setattr(smtpd_processes, "listeners_now", lambda host: next(looks))
+    host = running(sockets=(Listener("0.0.0.0", 587, 1, 1),))
+    monkeypatch.setattr(smtpd_processes, "listeners_now", lambda host: (Listener("0.0.0.0", 587, 1, 0),))
     assert findings(host, "service-throttled") == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "waiting", "smtpds", "found"),
+    [
+        ("1", 2, (SMTPD,), [("smtpds: 1; clients waiting: 2", Impact.SOME_LOGINS)]),
+        ("1", 0, (SMTPD,), []),
+        ("2", 2, (SMTPD,), []),
+        ("-", 2, (SMTPD,), []),
+    ],
+)
+def test_all_smtpds_that_may_be_are_busy(
+    running: Running, limit: str, waiting: int, smtpds: tuple[Smtpd, ...], found: list[object]
+) -> None:
+    master = SUBMISSION.replace("- - smtpd", f"- {limit} smtpd")
+    host = running(master=master, sockets=(Listener("0.0.0.0", 587, 1, waiting),), smtpds=smtpds)
+    assert [(each.found, each.impact) for each in findings(host, "smtpd-limit-reached")] == found
+
+
+def test_an_smtpd_that_has_just_started_is_still_root(running: Running) -> None:
+    host = running(smtpds=(SMTPD._replace(groups=frozenset({0})),))
+    assert findings(host, "smtpd-older-than-change") == []
 
 
 def test_an_smtpd_that_is_older_than_main_cf(running: Running) -> None:

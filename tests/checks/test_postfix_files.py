@@ -121,6 +121,32 @@ def test_a_value_that_smtpd_cannot_read(
     assert {(each.evidence[0].source, each.impact) for each in found} == {(source, impact)}
 
 
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("smtpd_timeout = 0", ["a time such as 30s, more than 0"]),
+        ("smtpd_hard_error_limit = -1", ["a number, more than 0"]),
+        ("smtpd_error_sleep_time = 0", []),
+        ("smtpd_timeout = 10s", []),
+        ("smtpd_tls_auth_only = yes\u00a0", ["yes or no"]),
+    ],
+)
+def test_values_below_what_smtpd_takes(make_host: MakeHost, line: str, kinds: list[str]) -> None:
+    found = findings(make_host(f"{line}\n", SUBMISSION), "parameter-value-invalid")
+    assert [each.expected for each in found] == kinds
+
+
+@pytest.mark.parametrize(
+    ("master", "missing"), [(SMTP, True), (SMTP + "submission inet n - y smtpd\n", False)]
+)
+def test_a_line_that_cannot_be_read_is_not_a_missing_service(
+    make_host: MakeHost, master: str, missing: bool
+) -> None:
+    host = make_host("smtpd_sasl_path = smtpd\n", master)
+    assert bool(findings(host, "submission-service-missing")) == missing
+    assert bool(findings(host, "master-cf-broken")) != missing
+
+
 def test_the_misspelt_switch(make_host: MakeHost) -> None:
     host = make_host(master="submission inet n - y - - smtpd -o smtpd_sasl_auth_enabled=yes\n")
     (finding,) = findings(host, "parameter-misspelt")
@@ -185,7 +211,7 @@ def test_a_service_of_the_wrong_type_is_set_right(make_host: MakeHost) -> None:
     assert finding.remedy.options[0].actions == (
         SetServiceField("submission/unix", "type", "inet"),
         SetServiceField("submission/unix", "command", "smtpd"),
-        ReloadUnit("postfix"),
+        RestartUnit("postfix"),
     )
 
 

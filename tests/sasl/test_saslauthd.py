@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from maildoctor.host import TreeHost
-from maildoctor.sasl import pam
+from maildoctor.sasl import pam, saslauthd_daemon
 from maildoctor.sasl.saslauthd import instances, main_instance, reads_start
 from maildoctor.sasl.saslauthd_arguments import Arguments, parse
 from maildoctor.sasl.saslauthd_daemon import Daemon, at_boot, daemons, has_unit_of_the_admin
@@ -187,3 +187,29 @@ def test_pam(tmp_path: Path, text: str | None, refused_at: str | None) -> None:
 def test_pam_includes_end(tmp_path: Path) -> None:
     tree = host(tmp_path, {"/etc/pam.d/smtp": "@include smtp\n@include smtp\n", **MODULES})
     assert pam.stack(tree, "smtp", "auth") == ()
+
+
+@pytest.mark.parametrize(
+    ("looks", "hangs"),
+    [
+        ([{1: frozenset({11}), 2: frozenset({12})}], True),
+        ([{1: frozenset({11}), 2: frozenset({12})}, {1: frozenset({13}), 2: frozenset({12})}], False),
+        ([{1: frozenset({11}), 2: frozenset({12})}, None], False),
+        ([None], False),
+    ],
+)
+def test_a_worker_hangs_that_keeps_its_connection(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    looks: list[dict[int, frozenset[int]] | None],
+    hangs: bool,
+) -> None:
+    tree = TreeHost(str(tmp_path))
+    monkeypatch.setattr(tree, "live", True)
+    worker = Daemon((1, 2), (), parse(()), 0.0, "SS")
+    tree.memory[(daemons.__wrapped__, ())] = ((worker,), None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(saslauthd_daemon, "HANGING", 0.05)
+    monkeypatch.setattr(
+        saslauthd_daemon, "_requests", lambda pids: looks.pop(0) if len(looks) > 1 else looks[0]
+    )
+    assert saslauthd_daemon.hang(tree) == hangs
