@@ -74,7 +74,7 @@ def differences(before: Any, after: Any) -> list[str]:
 
 
 def _without_failure(state: list[str]) -> list[str]:
-    return [each.replace("failed", "inactive") for each in state]
+    return ["inactive" if each in ("failed", "deactivating") else each for each in state]
 
 
 def fix(host: Host, *words: str, input: str = "") -> dict[str, Any]:
