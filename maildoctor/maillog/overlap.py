@@ -1,9 +1,9 @@
 """Lines that stand in several sources, as mail.log's do in syslog, are read once.
 
-Two sources overlap where one begins before the other ends. Of the later one's beginning so many lines must
-stand in the other as well that it is no chance (within one file, and across a cut, equal lines are different
-attempts); then each of its lines is dropped that the other has at the same second, as often as it stands
-there. A window moves over the other source, so memory is bounded.
+Two sources overlap where one begins before the other ends. Where they begin to, so many lines of the smaller
+one must stand in the other as well that it is no chance (within one file, and across a cut, equal lines are
+different attempts); then each of its lines is dropped that the other has at the same second, as often as it
+stands there. A window moves over the other source, so memory is bounded.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from maildoctor.maillog.stamps import STAMP, Calendar
 from maildoctor.maillog.unwrap import batched, lines_of
 
 TRIED = 500
-"""Lines about logins of a source's beginning that are sought elsewhere."""
+"""Lines about logins that are sought elsewhere where two sources begin to overlap."""
 TRIED_AT_MOST = 20_000
 """Lines of any kind that are looked through for them."""
 CHANCE = 0.2
@@ -41,36 +41,59 @@ class Repeats:
 
 
 def without_repeats(sources: list[Source]) -> tuple[list[Source], Repeats]:
-    """Give ``sources``, in their order, so that each line of several is read once; and the count to come."""
-    kept: list[Source] = []
+    """Give ``sources``, in their order, so that each line of several is read once; and the count to come.
+
+    A line is left out of the smaller source: what belongs together stays together in the larger one.
+    """
     repeats = Repeats()
+    ranks = {id(source): _rank(source, place) for place, source in enumerate(sources)}
+    kept = []
     for source in sources:
-        others = [other for other in kept if _overlap(other, source)]
+        larger = [other for other in sources if other.again and ranks[id(other)] < ranks[id(source)]]
+        others = [other for other in larger if _overlap(other, source)]
         kept.append(_filtered(source, others, repeats) if others else source)
     return kept, repeats
 
 
-def _overlap(earlier: Source, later: Source) -> bool:
-    if not earlier.again:
-        return False
-    if not earlier.first or not later.first:
+def _rank(source: Source, place: int) -> tuple[bool, int, int]:
+    """Put plain files before what has no size, larger ones before smaller ones."""
+    return not source.again, -(source.plain_size or 0), place
+
+
+def _overlap(one: Source, other: Source) -> bool:
+    if not one.first or not other.first:
         return True
-    last = earlier.last or earlier.end.astimezone().isoformat()
-    return later.first[:19] < last[:19]
+    return other.first[:19] < _last(one) and one.first[:19] < _last(other)
+
+
+def _last(source: Source) -> Moment:
+    return (source.last or source.end.astimezone().isoformat())[:19]
 
 
 def _filtered(source: Source, others: list[Source], repeats: Repeats) -> Source:
     def chunks() -> Iterator[bytes]:
-        lines = lines_of(source.chunks())
-        head = list(_head(lines))
-        known = [other for other in others if _share(head, source, other) >= CHANCE]
-        lines = itertools.chain(head, lines)
-        return batched(line + b"\n" for line in (_new(lines, source, known, repeats) if known else lines))
+        return batched(line + b"\n" for line in _left(source, others, repeats))
 
     return replace(source, chunks=chunks, plain_size=None)
 
 
-def _head(lines: Iterator[bytes]) -> Iterator[bytes]:
+def _left(source: Source, others: list[Source], repeats: Repeats) -> Iterator[bytes]:
+    """Yield the lines of a source that stand in none of ``others``, unless what they share is chance."""
+    lines, calendar = lines_of(source.chunks()), source.calendar
+    begin = min(other.first[:19] for other in others)
+    head = []
+    for line in lines:
+        match = STAMP.match(line)
+        if not begin or (match and calendar.iso(match.group())[:19] >= begin):
+            head = [line, *_tried(lines)]
+            break
+        yield line
+    known = any(_share(head, source, other) >= CHANCE for other in others)
+    rest = itertools.chain(head, lines)
+    yield from _new(rest, source, others, repeats) if known else rest
+
+
+def _tried(lines: Iterator[bytes]) -> Iterator[bytes]:
     relevant = 0
     for line in itertools.islice(lines, TRIED_AT_MOST):
         yield line
@@ -103,7 +126,7 @@ def _new(lines: Iterable[bytes], source: Source, others: list[Source], repeats: 
             yield line
             continue
         when, rest = calendar.iso(match.group())[:19], hash(line[match.end() :].rstrip(b"\r"))
-        windows = windows or [_Window(other, when) for other in others]
+        windows = windows or [_Window(other, when, WINDOW // len(others)) for other in others]
         if any(window.has(when, rest) for window in windows):
             repeats.count += 1
         else:
@@ -119,7 +142,8 @@ def _stamped(lines: Iterable[bytes], calendar: Calendar) -> Iterator[Stamped]:
 class _Window:
     """The lines of one source around a moment, and how often each stands there."""
 
-    def __init__(self, source: Source, begin: Moment) -> None:
+    def __init__(self, source: Source, begin: Moment, size: int = WINDOW) -> None:
+        self._size = size
         self._lines = _stamped(lines_of(_from(source, begin)), source.calendar)
         self._counts: Counter[Stamped] = Counter()
         self._order: deque[Stamped] = deque()
@@ -137,7 +161,7 @@ class _Window:
             self._recent.append(line[0])
             self._counts[line] += 1
             self._order.append(line)
-            if len(self._order) > WINDOW:
+            if len(self._order) > self._size:
                 self._forget(self._order.popleft())
         if not self._counts.get((when, rest)):
             return False

@@ -54,7 +54,7 @@ def unwrapped(name: str, chunks: Chunks) -> Chunks:
         if layer is None:
             break
         chunks = layer(name, chunks)
-        if layer is _foreign:
+        if layer in (_foreign, _json_lines):
             break
     return chunks
 
@@ -109,9 +109,9 @@ def _foreign(_: str, chunks: Chunks) -> Chunks:
     return batched(canonical(line[:LONGEST]) + b"\n" for line in lines_of(chunks))
 
 
-def _json_lines(name: str, chunks: Chunks) -> Chunks:
+def _json_lines(_: str, chunks: Chunks) -> Chunks:
     """Read docker's json-file and its like: an object a line, with the message and its time."""
-    return unwrapped(name, batched(_said(line) + b"\n" for line in lines_of(chunks)))
+    return batched(canonical(_said(line)[:LONGEST]) + b"\n" for line in lines_of(chunks))
 
 
 def _said(line: bytes) -> bytes:

@@ -73,6 +73,22 @@ def test_syslog_with_the_lines_of_mail_log_adds_its_own_alone(tmp_path: Path, ro
     assert both == totals(syslog, mail)
 
 
+def test_logs_by_severity_and_all_of_them_together(tmp_path: Path, rows: list[str]) -> None:
+    everything = log_of(tmp_path / "mail.info", rows)
+    log = log_of(tmp_path / "mail.log", rows)
+    warnings = log_of(tmp_path / "mail.warn", [row for row in rows if "warning" in row])
+    reading, repeats = together(everything, log, warnings)
+    assert (reading.ledger.lines, reading.ledger.failed) == totals(log)[:2]
+    assert repeats.count == len(rows) + sum("warning" in row for row in rows)
+
+
+def test_a_log_of_warnings_that_reaches_further_back(tmp_path: Path, rows: list[str]) -> None:
+    middle = len(rows) // 2
+    log = log_of(tmp_path / "mail.log", rows[middle:])
+    warnings = log_of(tmp_path / "mail.warn", [row for row in rows if "warning" in row])
+    assert totals(log, warnings)[1] == totals(log_of(tmp_path / "whole", rows))[1]
+
+
 def test_a_file_that_was_copied_before_it_was_cut_overlaps_a_little(tmp_path: Path, rows: list[str]) -> None:
     middle = len(rows) // 2
     old, new = (
