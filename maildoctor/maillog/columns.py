@@ -34,13 +34,14 @@ class Cutter:
         heads = [text[text.rfind(b"\n", 0, place) + 1 : place] for place in places]
         processes, whens = self._heads.of(heads, self._reader.calendar)
         parts = [match.groups(b"") for match in matches]
-        endings = self._known_endings({part[2] for part in parts})
+        said = {part[2] for part in parts}
+        endings = self._known_endings(said)
         rows: list[Row] = [
             (key, when, process[0], client, address, mechanism, user, b"")
-            for process, when, (client, address, said, user) in zip(processes, whens, parts, strict=True)
-            for key, mechanism in (endings[said],)
+            for process, when, (client, address, ending, user) in zip(processes, whens, parts, strict=True)
+            for key, mechanism in (endings[ending],)
         ]
-        for key in {endings[said][0] for said in {part[2] for part in parts}}:
+        for key in {endings[ending][0] for ending in said}:
             self._sample(key, text, places, rows)
         return Columns(places, [process[1] for process in processes], rows)
 
