@@ -110,7 +110,7 @@ def _share(head: list[bytes], source: Source, other: Source) -> float:
         return 0
     try:
         window = _Window(other, stamped[0][0])
-        found = [(when, window.has(when, rest)) for when, rest in stamped]
+        found = [(each[0], window.has(each)) for each in stamped]
     except CannotLook:
         return 0
     told = [there for when, there in found if when <= window.reach]
@@ -119,24 +119,44 @@ def _share(head: list[bytes], source: Source, other: Source) -> float:
 
 def _new(lines: Iterable[bytes], source: Source, others: list[Source], repeats: Repeats) -> Iterator[bytes]:
     """Yield the lines that stand nowhere else."""
-    calendar, windows = source.calendar, None
+    clock, windows = _Clock(source.calendar), None
     for line in lines:
-        match = STAMP.match(line)
-        if match is None:
+        stamped = clock.stamped(line)
+        if stamped is None:
             yield line
             continue
-        when, rest = calendar.iso(match.group())[:19], hash(line[match.end() :].rstrip(b"\r"))
-        windows = windows or [_Window(other, when, WINDOW // len(others)) for other in others]
-        if any(window.has(when, rest) for window in windows):
+        windows = windows or [_Window(other, stamped[0], WINDOW // len(others)) for other in others]
+        if any(window.has(stamped) for window in windows):
             repeats.count += 1
         else:
             yield line
 
 
+class _Clock:
+    """Tells when lines were written; those of one second come one after the other."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._raw, self._when = b"", ""
+
+    def stamped(self, line: bytes) -> Stamped | None:
+        """Give when a line was written, and what it says; None for one without a time."""
+        iso = line[10:11] == b"T"
+        raw = line[:19] if iso else line[:15]
+        if raw != self._raw:
+            match = STAMP.match(line)
+            if match is None:
+                return None
+            self._raw, self._when = raw, self._calendar.iso(match.group())[:19]
+        said = line[line.find(b" ") :] if iso else line[15:]
+        return self._when, hash(said[:-1] if said[-1:] == b"\r" else said)
+
+
 def _stamped(lines: Iterable[bytes], calendar: Calendar) -> Iterator[Stamped]:
+    clock = _Clock(calendar)
     for line in lines:
-        if match := STAMP.match(line):
-            yield calendar.iso(match.group())[:19], hash(line[match.end() :].rstrip(b"\r"))
+        if stamped := clock.stamped(line):
+            yield stamped
 
 
 class _Window:
@@ -151,8 +171,9 @@ class _Window:
         self.reach: Moment = "9"
         """When the source's last line was written, once that is known; before, a time that never comes."""
 
-    def has(self, when: Moment, rest: int) -> bool:
+    def has(self, stamped: Stamped) -> bool:
         """Tell whether a line stands there once more, and strike it off."""
+        when = stamped[0]
         while len(self._recent) < UNORDERED or self._recent[0] <= when:
             line = next(self._lines, None)
             if line is None:
@@ -163,9 +184,9 @@ class _Window:
             self._order.append(line)
             if len(self._order) > self._size:
                 self._forget(self._order.popleft())
-        if not self._counts.get((when, rest)):
+        if not self._counts.get(stamped):
             return False
-        self._counts[when, rest] -= 1
+        self._counts[stamped] -= 1
         return True
 
     def _forget(self, line: Stamped) -> None:
