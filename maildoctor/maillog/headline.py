@@ -26,6 +26,8 @@ def headline(verdict: Verdict, incidents: tuple[Incident, ...], ledger: Ledger) 
         sure = "Nothing on the server is broken" if ledger.logins else _NOBODY[0].upper() + _NOBODY[1:]
         return f"{wrong.summary} {sure}. {logins}."
     but = f" But: {incidents[0].summary}" if incidents else ""
+    if not ledger.logins:
+        return f"No login failed in this log, and none succeeded.{but}"
     return f"Nothing is wrong with logins in this log: {logins}, and none failed.{but}"
 
 

@@ -96,7 +96,8 @@ def _incident(kind: Kind, said: Said, case: Case) -> Incident:
 def _summary(message: Message, detail: str) -> str:
     if not detail or message.role == "refused":
         return message.meaning
-    return f"{message.meaning.rstrip('.')} ({detail})."
+    end = f": {detail.rstrip('.')}." if "(" in detail else f" ({detail})."
+    return message.meaning.rstrip(".") + end
 
 
 def _from_strangers(said: Said, ledger: Ledger) -> bool:

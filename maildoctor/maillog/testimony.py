@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from maildoctor.finding import Stage
+from maildoctor.maillog.catalogue import Message
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, of_tally
 from maildoctor.maillog.order import Case, Said, causes_of, whole_of
@@ -19,22 +20,27 @@ def with_the_faults_of_verifiers(said: list[Said]) -> list[Said]:
 
     A verifier whose back end is down says so, and smtpd writes the line of a wrong password.
     """
-    refused = [
-        each for each in said if each[0].role == "refused" and each[0].programs[0] in ("smtpd", "reason")
-    ]
     faults = [
         each
         for each in said
         if each[0].role == "cause" and each[0].programs[0] in _VERIFIERS and not each[0].minor
     ]
-    if not refused or not faults:
+    if not faults:
         return said
-    whole = whole_of(refused)
     fault = max(faults, key=lambda each: each[2].count)
-    if fault[2].count * 2 < whole.count:
+    ended = [each for each in said if _ended_by(fault[0], each[0])]
+    whole = whole_of(ended)
+    if not whole.count or fault[2].count * 2 < whole.count:
         return said
     joined = (fault[0], fault[1], _joined(fault[2], whole))
-    return [joined if each is fault else each for each in said if each not in refused]
+    return [joined if each is fault else each for each in said if each not in ended]
+
+
+def _ended_by(fault: Message, other: Message) -> bool:
+    """Tell whether a fault of the verifier makes smtpd write ``other`` at the end of an attempt."""
+    if other.programs[0] not in ("smtpd", "reason"):
+        return False
+    return other.role == "refused" or (other.programs[0] == "reason" and other.id in fault.explains)
 
 
 def verifiers_word(said: list[Said], refused: list[Said], case: Case) -> Incident | None:

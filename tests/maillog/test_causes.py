@@ -64,6 +64,16 @@ def test_a_verifier_whose_back_end_is_down_explains_the_line_of_a_wrong_password
     assert gathered(lines).failed == 1
 
 
+def test_a_line_of_dovecot_and_one_of_smtpd_are_one_attempt() -> None:
+    failed = "sql(hoge,192.0.2.7): Password query failed: Not connected to database"
+    lines = [
+        f"2026-11-07T10:00:01+01:00 mail dovecot: auth-worker(9): Error: {failed}",
+        line(1, refused(PC, "hoge", "PLAIN", "Temporary authentication failure [mail:2026-11-07 10:00:01]")),
+    ]
+    (incident,) = judged(lines).incidents
+    assert (incident.code, incident.attempts) == ("verifier-backend-unreachable", 1)
+
+
 def test_the_verifier_knows_more_of_a_few_refusals() -> None:
     said = "do_auth : auth failure: [user=hoge] [service=smtp] [realm=] [mech=pam] [reason=PAM acct error]"
     judgement = judged([saslauthd(1, said), line(1, refused(PC, "hoge", "PLAIN"))])
