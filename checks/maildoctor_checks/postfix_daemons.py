@@ -219,7 +219,8 @@ def daemon_program_unusable(host: Host, service: Service) -> Iterator[Finding]:
     See: master(8), postconf(5) daemon_directory
     """
     directory = parameter(host, "daemon_directory").value or "/usr/lib/postfix/sbin"
-    needed = {f"{companion.name}/unix" for companion in _companions(service)} | {service.entry}
+    # Without an entry smtpd does without anvil; behind a socket at which nobody answers it waits.
+    needed = {f"{companion.name}/unix" for companion in _companions(service)} | {service.entry, "anvil/unix"}
     for command in dict.fromkeys(each.command for each in all_services(host) if each.name in needed):
         path = command if command.startswith("/") else f"{directory}/{command}"
         if why := _why_unusable(host, path):

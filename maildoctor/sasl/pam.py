@@ -8,6 +8,7 @@ everybody.
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from maildoctor.debian.accounts import groups, passwd
 from maildoctor.fact import fact
 from maildoctor.host import Host, Missing
 from maildoctor.pattern import pattern
@@ -29,6 +30,7 @@ CONTROL_FAIL = tuple(CONTROLS["required"].items())
 NOLOGIN = ["/var/run/nologin", "/etc/nologin"]
 YES_MEN = ("pam_permit.so", "pam_rootok.so")
 """Modules that ask for no password; saslauthd and Dovecot's workers are root."""
+INGROUP = pattern(r"\buser\s+ingroup\s+(\S+)")
 LINE = pattern(r"(-?)(\S+)\s+(\[[^]]*\]|\S+)(?:\s+(\S+))?")
 
 
@@ -111,8 +113,9 @@ def why_refused(host: Host, rule: Rule) -> str:
 
 
 def _arguments(rule: Rule) -> dict[str, str]:
+    """Give ``name=value`` words, and the whole line under an empty name."""
     pairs = (word.partition("=")[::2] for word in rule.text.split())
-    return {name: value for name, value in pairs if value}
+    return {name: value for name, value in pairs if value} | {"": rule.text}
 
 
 def _nologin(host: Host, arguments: dict[str, str]) -> str:
@@ -231,9 +234,36 @@ def _actions(control: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs) if control.startswith("[") else ()
 
 
+def _succeed_if(host: Host, arguments: dict[str, str]) -> str:
+    """pam_succeed_if(8): of its conditions, membership in a group that has nobody can be judged."""
+    found = INGROUP.search(arguments.get("", ""))
+    names = found[1].split(":") if found else []
+    if not names or any(_may_have_members(host, name) for name in names):
+        return ""
+    return f"nobody is in group {' or '.join(names)}"
+
+
+def _may_have_members(host: Host, name: str) -> bool:
+    """Look into /etc/group; of groups elsewhere a running system's name service knows."""
+    if name not in groups(host):
+        return not host.live or _is_elsewhere(name)
+    gid, members = groups(host)[name]
+    return bool(members) or any(primary == gid for _, primary in passwd(host).values())
+
+
+def _is_elsewhere(name: str) -> bool:
+    import grp
+
+    try:
+        return bool(grp.getgrnam(name))
+    except KeyError:
+        return False
+
+
 JUDGES: dict[str, Callable[[Host, dict[str, str]], str]] = {
     "pam_nologin.so": _nologin,
     "pam_listfile.so": _listfile,
     "pam_access.so": _access,
+    "pam_succeed_if.so": _succeed_if,
 }
 """Modules of which files tell whether they refuse everybody."""

@@ -104,7 +104,9 @@ def test_kind_of_a_parameter(name: str, kind: str | None) -> None:
         ("100", "a number", True),
         ("many", "a number", False),
         ("30", "a time such as 30s", True),
-        ("5M", "a time such as 30s", True),
+        ("5minutes", "a time such as 30s", True),
+        ("5M", "a time such as 30s", False),
+        ("5 m", "a time such as 30s", False),
         ("30x", "a time such as 30s", False),
     ],
 )

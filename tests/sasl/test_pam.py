@@ -8,6 +8,8 @@ from maildoctor.host import TreeHost
 from maildoctor.sasl.pam import permits_everybody, refusal, why_refused
 
 PERMIT = "auth required pam_permit.so\n"
+PASSWD = "root:x:0:0::/root:/bin/sh\n"
+GROUPS = "mail:x:8:\nusers:x:100:hoge\n"
 LISTED = "pam_listfile.so item=user sense=allow file=/etc/users onerr={}"
 
 
@@ -36,12 +38,19 @@ def host_with(root: Path, **files: str) -> TreeHost:
         ("auth required pam_access.so\n", {"etc__security__access.conf": "+:hoge:ALL\n-:ALL:ALL\n"}, None),
         ("auth required pam_access.so\n", {"etc__security__access.conf": "-:root:ALL\n"}, None),
         ("auth sufficient pam_unix.so\nauth required pam_nologin.so\n", {"etc__nologin": ""}, None),
+        (
+            "auth required pam_succeed_if.so quiet user ingroup mail\n",
+            {"etc__group": GROUPS},
+            "nobody is in group mail",
+        ),
+        ("auth required pam_succeed_if.so user ingroup mail:users\n", {"etc__group": GROUPS}, None),
+        ("auth required pam_succeed_if.so uid >= 1000\n", {"etc__group": GROUPS}, None),
     ],
 )
 def test_modules_whose_files_refuse(
     tmp_path: Path, stack: str, files: dict[str, str], why: str | None
 ) -> None:
-    host = host_with(tmp_path, etc__pam__d__smtp="", **files)
+    host = host_with(tmp_path, etc__passwd=PASSWD, **files)
     (tmp_path / "etc/pam.d").mkdir(exist_ok=True)
     (tmp_path / "etc/pam.d/smtp").write_text(stack)
     rule = refusal(host, "smtp", "auth")
