@@ -77,6 +77,7 @@ HOSTS = {
         "postconf -e people=no; systemctl restart postfix",
         "auth-not-enabled",
         ("-    -o smtpd_sasl_auth_enable=$people", "+    -o smtpd_sasl_auth_enable=yes"),
+        ("bookworm",),
     ),
     "in main.cf and in master.cf": Odd(
         "dovecot",
@@ -106,6 +107,7 @@ HOSTS = {
         HIDDEN,
         "auth-hidden-by-discard-keywords",
         OUT_OF_MAIN,
+        ("trixie",),
     ),
     "the whole directory is a link": Odd(
         "sasldb",
@@ -114,6 +116,7 @@ HOSTS = {
         HIDDEN,
         "auth-hidden-by-discard-keywords",
         OUT_OF_MAIN,
+        ("bookworm",),
     ),
     "ACL and attributes": Odd(
         "sasldb",
@@ -121,6 +124,7 @@ HOSTS = {
         HIDDEN,
         "auth-hidden-by-discard-keywords",
         OUT_OF_MAIN,
+        ("bookworm",),
     ),
     "two names, no newline at the end": Odd(
         "sasldb",
@@ -128,6 +132,7 @@ HOSTS = {
         r"printf 'smtpd_discard_ehlo_keywords=AUTH' >> /etc/postfix/main.cf; systemctl restart postfix",
         "auth-hidden-by-discard-keywords",
         OUT_OF_MAIN * 2,
+        ("trixie",),
     ),
     "quotes and comments in /etc/default/saslauthd": Odd(
         "saslauthd-chroot",
@@ -147,6 +152,7 @@ HOSTS = {
         "sed -i 's/PLAIN LOGIN/CRAM-MD5/' /etc/postfix/sasl/smtpd.conf; systemctl restart postfix",
         "mech-list-unserved",
         ("-mech_list:   CRAM-MD5", "+mech_list: PLAIN LOGIN"),
+        ("trixie",),
     ),
     "the socket behind a relative link": Odd(
         "saslauthd-chroot",
@@ -155,6 +161,7 @@ HOSTS = {
         NOT_IN_GROUP,
         "postfix-not-in-group-sasl",
         ("-sasl:x:45:", "+sasl:x:45:postfix"),
+        ("trixie",),
     ),
     "a group with sixty members": Odd(
         "saslauthd-chroot",
@@ -165,6 +172,7 @@ HOSTS = {
             f"{sign}sasl:x:45:{','.join(f'u{number}' for number in range(1, 61))}{more}"
             for sign, more in (("-", ""), ("+", ",postfix"))
         ),
+        ("bookworm",),
     ),
 }
 
