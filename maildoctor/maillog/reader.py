@@ -391,6 +391,8 @@ class Reader:
         text = line.text
         if not ABOUT_LOGINS.search(text[:500]):
             return
+        if self._wanted and not self._wanted.keeps(self._about(("", ""), raw, line, b"", b"")):
+            return
         shape = DIGITS.sub("0", plain(text)[:80])
         self.ledger.odd(f"{line.tag.decode('latin-1')}: {shape}", raw[:KEPT])
 

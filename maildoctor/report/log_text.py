@@ -41,6 +41,8 @@ def render(
     for number, incident in enumerate(judgement.incidents, 1):
         yield []
         yield from _incident(number, incident, reading.ledger, ascii_only)
+    if judgement.incidents:
+        yield from ([], [("`maildoctor explain CODE` says more of a cause.", "dim")])
     yield from _unknown(reading)
 
 

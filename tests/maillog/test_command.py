@@ -140,6 +140,14 @@ def test_why_lays_one_users_attempts_along_the_path(tmp_path: Path) -> None:
     assert maildoctor("why", "nobody", str(log)).returncode == 3
 
 
+def test_a_cause_that_no_check_looks_for_has_a_page_too() -> None:
+    ran = maildoctor("explain", "relayhost-refuses-login")
+    assert ran.returncode == 0
+    assert b"What to do" in ran.stdout
+    assert b"postfix-not-in-group-sasl" in maildoctor("explain", "postfix-not-in-group-sasl").stdout
+    assert maildoctor("explain", "relayhost-refuses-logins").returncode == 2
+
+
 def test_ctrl_c_gives_what_was_found_so_far() -> None:
     command = [sys.executable, "-m", "maildoctor", "explain-log", "--format", "json", "-"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
