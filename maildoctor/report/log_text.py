@@ -50,7 +50,11 @@ def _read(judgement: Judgement, reading: Reading, sources: list[str], repeated: 
     ledger = reading.ledger
     twice = f" ({repeated:,} more stood in several of these, and count once)" if repeated else ""
     names = ", ".join(sources[:4]) + (f" and {len(sources) - 4} more" if len(sources) > 4 else "")
-    yield [("Read ", "dim"), (names or "nothing", ""), (f": {ledger.lines:,} lines{twice}", "")]
+    yield [
+        ("Read ", "dim"),
+        (names or "nothing", ""),
+        (f": {ledger.lines:,} line{'s' if ledger.lines != 1 else ''}{twice}", ""),
+    ]
     if judgement.first:
         yield [(f"     {_clock(judgement.first)} to {_clock(judgement.last)}", "")]
     tries = "attempt" if (ledger.failed or ledger.verifier_failed) == 1 else "attempts"
@@ -64,9 +68,9 @@ def _read(judgement: Judgement, reading: Reading, sources: list[str], repeated: 
 
 
 def _incident(number: int, incident: Incident, ledger: Ledger, ascii_only: bool) -> Iterator[Line]:
-    side = "our own login elsewhere  " if incident.side == "client" else ""
+    side = "client side  " if incident.side == "client" else ""
     title = f"{number}  {incident.code}"
-    yield [(f"{title:<48}", "bold"), (f"{side}{incident.kind}  {incident.stage}", KIND_STYLE[incident.kind])]
+    yield [(f"{title:<46}", "bold"), (f"{side}{incident.kind}  {incident.stage}", KIND_STYLE[incident.kind])]
     yield [(f"   {incident.summary}", "")]
     if incident.confirmed:
         yield [("   `maildoctor check` sees this cause on this host now.", "bold")]
