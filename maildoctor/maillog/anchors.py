@@ -17,7 +17,7 @@ MESSAGES = Sought(
     # A client that goes; of its AUTH commands some failed.
     rb"disconnect from \S++ (?:[b-z][a-z]*+=[\d/]++ )*+auth=[01]/",
     # A client that may not relay, or of whom that could not be told.
-    rb"[0-9A-Za-z]{1,32}+: reject(?:_warning)?+: [^\n]*?(?:Relay access denied|rejected: Access denied"
+    rb"[0-9A-Za-z]{1,32}+: reject(?:_warning)?+: [^\n]{0,1000}?(?:Relay access denied|rejected: Access denied"
     rb"|address rejected: not |Temporary lookup failure|Server configuration error|Server local data error)",
     after=b"]: ",
 )
@@ -39,6 +39,8 @@ ELSEWHERE = (
     # PCRE2 is fast where alternatives are few and begin with few different letters.
     Sought(rb"saslauthd[\[.]|last message repeated "),
     Sought(rb"avc:  denied|apparmor=\"DENIED\""),
-    Sought(rb"dovecot(?:: (?:auth|master|[^\n]*?: (?:Fatal|Error): )|\.service: )"),
-    Sought(rb"(?:deferred|bounced) \((?:[^\n]*?(?:" + _RELAYHOST + rb")|[^\n]*?:25: Connection )"),
+    Sought(rb"dovecot(?:: (?:auth|master|[^\n]{0,1000}?: (?:Fatal|Error): )|\.service: )"),
+    Sought(
+        rb"(?:deferred|bounced) \((?:[^\n]{0,1000}?(?:" + _RELAYHOST + rb")|[^\n]{0,1000}?:25: Connection )"
+    ),
 )

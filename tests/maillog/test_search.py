@@ -1,5 +1,6 @@
 """PCRE2 and ``re`` find the same places; where the one cannot, the other does."""
 
+import time
 from collections.abc import Callable
 from itertools import chain
 
@@ -78,3 +79,13 @@ def test_re_goes_on_where_pcre2_gives_up_in_the_middle(monkeypatch: pytest.Monke
     monkeypatch.setattr(sought._compiled, "_match", lambda *_: -47)
     assert sought.places(b"x: one\n", 7) == [[1]]
     assert sought._compiled is None
+
+
+def test_lines_made_to_be_searched_again_and_again_take_no_longer() -> None:
+    text = b"".join(
+        b"%s" % word * (200_000 // len(word)) for word in (b"dovecot: ", b"]: 1: reject: ", b"deferred (")
+    )
+    begun = time.process_time()
+    for sought in ALL:
+        sought.places(text + b"\n", len(text) + 1)
+    assert time.process_time() - begun < 10
