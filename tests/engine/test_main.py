@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from maildoctor.__main__ import PLAIN, main
+from maildoctor.__main__ import main
 
 SAME = {("check",): ("check", "--format", "text"), ("check", "--format", "json"): ("check", "--format=json")}
 
@@ -18,7 +18,7 @@ def answer(
     return ended.value.code, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", PLAIN)
+@pytest.mark.parametrize("words", SAME)
 def test_a_plain_check_is_a_check(
     words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
