@@ -15,15 +15,12 @@ from maildoctor.maillog.reader import Reader
 from maildoctor.maillog.scan import BLOCK, SEAM, Calendars, Extent, Progress, Reading, Scanner
 from maildoctor.maillog.sources import Source
 
-OWN_SHARE = 0.48
-"""Of all bytes; what comes after reading is this process's as well."""
-
 
 def side_by_side(
     group: list[Source], total: int, reader: Reader, reading: Reading, progress: Progress | None
 ) -> None:
     """Read the first half here and the second in a child, and merge what both found."""
-    first, seam, second = _halves(group, int(total * OWN_SHARE))
+    first, seam, second = _halves(group, total // 2)
     calendars = {source.name: source.calendar for source in group}
     sys.stdout.flush()
     receive, send = os.pipe()
