@@ -9,7 +9,7 @@ from maildoctor.postfix.service import Service
 from maildoctor.remedy import ContinueUnit, Option, Remedy, RestartUnit, SetLine, UnmaskUnit
 from maildoctor.remedy.action import Action
 from maildoctor.sasl.intention import needs_saslauthd
-from maildoctor.sasl.saslauthd import DEFAULTS, installed, instances, main_instance, reads_start
+from maildoctor.sasl.saslauthd import Instance, installed, instances, main_instance, reads_start
 from maildoctor.sasl.saslauthd_daemon import (
     Daemon,
     at_boot,
@@ -18,15 +18,17 @@ from maildoctor.sasl.saslauthd_daemon import (
     has_unit_of_the_admin,
     unit_state,
 )
-from maildoctor.sasl.saslauthd_reach import Fault, reach
+from maildoctor.sasl.saslauthd_reach import Fault, reach, real
 from maildoctor.sasl.saslauthd_unit import NAME, masked, unit
 from maildoctor_checks._saslauthd import CONSEQUENCES, boot, impact, is_running, log_command, process_evidence
 
 MOST = 8
+ELSEWHERE = ("saslauthd-socket-outside-chroot", "saslauthd-socket-elsewhere")
+"""What it looks like where other instances run, and the one that serves does not."""
 """Processes to be named."""
 
 
-@check(Stage.REACHABLE, explains=CONSEQUENCES)
+@check(Stage.REACHABLE, explains=(*CONSEQUENCES, *ELSEWHERE))
 def saslauthd_start_not_yes(host: Host, service: Service) -> Iterator[Finding]:
     """START=yes is missing, so the init script does not start saslauthd.
 
@@ -48,30 +50,46 @@ def saslauthd_start_not_yes(host: Host, service: Service) -> Iterator[Finding]:
         Starts the daemon that smtpd.conf names; nothing else changes.
     See: /etc/default/saslauthd, /usr/share/doc/sasl2-bin/README.Debian
     """
-    instance = main_instance(host)
-    if not needs_saslauthd(host, service) or instance is None or not reads_start(host):
-        return
-    if any(each.starts or "START" in each.defaults.unknown for each in instances(host)):
+    if not needs_saslauthd(host, service) or not reads_start(host):
         return
     if not installed(host) or has_unit_of_the_admin(host):
         return
+    instance = _not_started(host, service)
+    if instance is None:
+        return
     value = instance.defaults.get("START")
     found = f"START={value.value}" if value.source else "no START line"
-    runs = is_running(host)
+    runs = is_running(host) and reach(host, service).fault is Fault.NONE
+    name = instance.path.rpartition("/")[2]
     yield Finding(
-        summary="saslauthd will not be started: START is not yes" + (" (it runs now)" if runs else ""),
-        subject=DEFAULTS,
+        summary=f"{name} will not be started: START is not yes" + (" (it runs now)" if runs else ""),
+        subject=instance.path,
         severity=Severity.WARNING if runs else Severity.ERROR,
         impact=impact(host, service),
         expected="START=yes",
         found=found,
         evidence=(
-            Evidence.at(value.source, found) if value.source else Evidence(DEFAULTS, found),
+            Evidence.at(value.source, found) if value.source else Evidence(instance.path, found),
             *process_evidence(host),
         ),
-        proof=f"grep -n ^START= {DEFAULTS}",
-        remedy=Remedy.safe(SetLine(DEFAULTS, "START", "=", "yes"), *boot(host), RestartUnit("saslauthd")),
+        proof=f"grep -n ^START= {instance.path}",
+        remedy=Remedy.safe(
+            SetLine(instance.path, "START", "=", "yes"), *boot(host), RestartUnit("saslauthd")
+        ),
     )
+
+
+def _not_started(host: Host, service: Service) -> Instance | None:
+    """Give the instance that would serve if START were yes: the main one, or where others start, its own."""
+    every = instances(host)
+    if any("START" in each.defaults.unknown for each in every):
+        return None
+    if not any(each.starts for each in every):
+        return main_instance(host)
+    way = reach(host, service)
+    here = real(host, way.path.value, way.root)
+    serving = [each for each in every if real(host, each.arguments.socket) == here]
+    return serving[0] if serving and not any(each.starts for each in serving) else None
 
 
 @check(Stage.REACHABLE, explains=("saslauthd-socket-dead", "saslauthd-not-enabled"), live=True)

@@ -10,8 +10,8 @@ from maildoctor.postfix.configuration import login_services, meant_for_logins
 from maildoctor.postfix.service import Service
 from maildoctor.remedy import Option, ReloadUnit, Remedy, RestartUnit, SetLine, SetServiceField, UnitDropIn
 from maildoctor.sasl.intention import meant_conf, needs_saslauthd
-from maildoctor.sasl.saslauthd import installed
-from maildoctor.sasl.saslauthd_reach import Fault, Reach, expected, reach, real, stale_mount
+from maildoctor.sasl.saslauthd import installed, instances
+from maildoctor.sasl.saslauthd_reach import Fault, Reach, reach, real, stale_mount
 from maildoctor.sasl.saslauthd_unit import NAME
 from maildoctor_checks._saslauthd import (
     impact,
@@ -77,7 +77,8 @@ def _finding(host: Host, service: Service, way: Reach, summary: str, remedy: Rem
 def _outdated(host: Host, way: Reach) -> bool:
     """Tell whether a restart alone would put the socket where it is looked for."""
     wanted = real(host, way.path.value, way.root)
-    return is_running(host) and wanted in {real(host, socket.value) for socket in expected(host)}
+    started = {real(host, each.arguments.socket) for each in instances(host) if each.starts}
+    return is_running(host) and wanted in started
 
 
 @check(Stage.REACHABLE)

@@ -120,6 +120,14 @@ FAULTS = (
         ("saslauthd-not-running",),
     ),
     Fault(
+        "the chroot's own saslauthd switched off",
+        "saslauthd-chroot",
+        "systemctl stop saslauthd; cd /etc/default; cp saslauthd saslauthd-postfix; sed -i s/^START=.*/START=no/ saslauthd-postfix; "
+        "sed -i 's|^OPTIONS=.*|OPTIONS=\"-c -m /var/run/saslauthd\"|' saslauthd; systemctl start saslauthd; systemctl restart postfix",
+        ("saslauthd-start-not-yes",),
+        releases=("bookworm",),
+    ),
+    Fault(
         "chroot switched on under a saslauthd outside",
         "saslauthd",
         "postconf -F submission/inet/chroot=y; systemctl restart postfix",
