@@ -79,7 +79,8 @@ def port_taken_by_another_process(host: Host) -> Iterator[Finding]:
         with "fatal: bind 0.0.0.0 port 587: Address already in use"; clients reach the other program.
     Start: saslauthd-chroot
     Break:
-        systemctl stop postfix
+        systemctl stop 'postfix*'
+        while ss -ltn | grep -q :587; do sleep 0.1; done
         systemd-run --quiet --unit=other python3 -m http.server 587
         until ss -ltn | grep -q :587; do sleep 0.1; done
         systemctl start postfix || true

@@ -91,8 +91,9 @@ def smtpd_limit_reached(host: Host, service: Service) -> Iterator[Finding]:
     Start: saslauthd-chroot
     Break:
         postconf -F submission/inet/process_limit=1
+        systemctl stop holder || true
         systemctl restart postfix
-        systemd-run --quiet --unit=holder python3 -c "$(printf '%s\\n' 'import socket, time' \\
+        systemd-run --quiet --collect --unit=holder python3 -c "$(printf '%s\\n' 'import socket, time' \\
             'first = socket.create_connection((\"127.0.0.1\", 587)); first.recv(99)' \\
             'second = socket.create_connection((\"127.0.0.1\", 587))' \\
             'while True: first.sendall(b\"NOOP\\r\\n\"); first.recv(99); time.sleep(1)')"

@@ -25,7 +25,7 @@ class Bad(NamedTuple):
 
 BAD = {
     "no postfix": Bad("systemctl stop 'postfix*'; mv /etc/postfix /root", 3, "/etc/postfix: no such file"),
-    "no user postfix": Bad("sed -i /^postfix:/d /etc/passwd", 3, "/etc/passwd: has no user postfix"),
+    "no user postfix": Bad("sed -i /^postfix:/d /etc/passwd", 1, "/etc/passwd: has no user postfix"),
     "everything hangs": Bad(
         "systemctl stop saslauthd; rm /var/log/mail.log; " + "".join(map(HANG.format, HANGING)),
         1,
