@@ -50,7 +50,7 @@ class FastLane:
         awaited = {*self._reader.awaited, *map(self._pid, denied)} - {b""}
         if not awaited:
             return []
-        gone = re.compile(rb"\[(?:" + b"|".join(awaited) + rb")" + re.escape(GONE))
+        gone = re.compile(rb"\[(?:" + b"|".join(map(re.escape, awaited)) + rb")" + re.escape(GONE))
         return [match.start() for match in gone.finditer(self._text, 0, self._end)]
 
     def _pid(self, place: int) -> bytes:
