@@ -14,8 +14,10 @@ from maildoctor.maillog.order import Case, Findings, Said, causes_of, confirmed
 from maildoctor.maillog.reader import AFTER_A_FAILURE
 from maildoctor.maillog.shared_secrets import unserved
 from maildoctor.maillog.testimony import (
+    stops_logins,
     verifiers_word,
     with_the_faults_of_verifiers,
+    with_the_verifiers_word,
     without_what_was_passed,
 )
 
@@ -40,7 +42,7 @@ def judge(ledger: Ledger, findings: Findings | None = None, top: int = 5) -> Jud
     said = [
         (messages.get(name, OTHER_REASON), detail, each) for (name, detail), each in ledger.tallies.items()
     ]
-    said = with_the_faults_of_verifiers(said)
+    said = with_the_faults_of_verifiers(said, ledger)
     incidents = _faults(said, case) + _refused(said, case)
     incidents += _client_mistakes(said, case) + _policies(said, case)
     if not incidents and not ledger.logins:
@@ -57,17 +59,19 @@ def _faults(said: list[Said], case: Case) -> list[Incident]:
     faults = [each for each in faults if not _from_strangers(each, case.ledger)]
     explained = {name for message, _, _ in faults for name in message.explains}
     sides = {message.side for message, _, _ in faults if message.role == "cause" and not message.minor}
-    if any(message.role == "refused" for message, _, _ in said):
+    refused = any(message.role == "refused" for message, _, _ in said)
+    if refused:
         explained.add("password-verification-failed")
     found = []
     for message, detail, tally in faults:
         if message.role == "consequence" and (message.id in explained or message.side in sides):
             continue
         incident = _incident(Kind.BROKEN, (message, detail, tally), case)
-        if message.minor and case.ledger.logins:
+        stops = not refused and stops_logins((message, detail, tally), case.ledger)
+        if message.minor and case.ledger.logins and not stops:
             incident = replace(incident, kind=Kind.POLICY)
-        leads = any(other.id in message.explains for other, _, _ in faults)
-        minor = (message.minor and not leads) or message.id in explained
+        explains = any(other.id in message.explains for other, _, _ in faults)
+        minor = (message.minor and not explains and not stops) or message.id in explained
         found.append(replace(incident, minor=minor))
     return found
 
@@ -115,7 +119,8 @@ def _refused(said: list[Said], case: Case) -> list[Incident]:
         unserved(refusals, case) or verifiers_word(said, refusals, case) or a_handful_refused(refusals, case)
     )
     found = [only] if only else kept_apart(crowd.incidents(refusals, case), case.ledger)
-    return [without_what_was_passed(each, said, case) for each in found]
+    passed = [without_what_was_passed(each, said, case) for each in found]
+    return [with_the_verifiers_word(each, said, case) for each in passed]
 
 
 def _refusals(said: list[Said]) -> list[Said]:

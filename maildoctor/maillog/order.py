@@ -97,6 +97,9 @@ def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list
         return ["verifier-restarted"]
     if message.id in ("no-secret-in-database", "user-not-canonified", "sasldb-cannot-open", "realm-changed"):
         return _store_hints(tally, said)
+    if message.id == "saslauthd-pam-acct" and "pam-expired" not in said:
+        # pam_unix names an account that has expired; the rules of other modules are silent.
+        return ["user-not-permitted"]
     if message.id == "saslauthd-unreachable":
         return _saslauthd_hints(detail, tally, ledger)
     if message.id == "dovecot-unreachable":

@@ -20,10 +20,9 @@ def chosen(
     if journal:
         sources += _opened_journal(since, problems)
     if not files and not journal:
-        path = mail_log()
-        if path is None:
+        files = at_hand() if mail_log() else ()
+        if not files:
             return _opened_journal(since, problems)
-        files = (path,)
     paths = [path for name in files for path in (rotation_set(name) or [name] if rotated else [name])]
     for path in _different(paths):
         try:
@@ -55,7 +54,7 @@ def mail_log() -> str | None:
 
 
 def at_hand() -> tuple[str, ...]:
-    """Give the logs in which something about one user may stand."""
+    """Give the logs of this host that speak of logins: verifiers write into one of their own."""
     path = mail_log()
     return tuple(each for each in (path, AUTH_LOG) if each and os.path.isfile(each))
 

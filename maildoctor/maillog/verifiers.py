@@ -15,6 +15,8 @@ _AUTH_FAILURE = pattern(
     r"\[realm=(?P<realm>.*?)\] \[mech=(?P<mech>.*?)\] \[reason=(?P<reason>.*)\]\s*$"
 )
 _FUNCTION = pattern(r"[a-z_0-9]{0,40}\s*: ")
+_ON_STDERR = pattern(r"saslauthd\[\d{1,10}\] :")
+"""saslauthd names itself where it writes to a terminal, or through systemd into the journal."""
 _PAM = pattern(
     r"(?P<module>pam_\w+)\([^()]*\): (?P<text>.*)|\((?P<old>pam_\w+)\) (?P<more>.*)"
     r"|(?P<dash>pam_\w+) - (?P<said>.*)",
@@ -76,6 +78,7 @@ class Verifiers:
         return self._dovecot(text)
 
     def _saslauthd(self, text: str) -> Heard | None:
+        text = _ON_STDERR.sub("", text, count=1)
         match = _AUTH_FAILURE.match(text)
         if match is None:
             named = _FUNCTION.sub(lambda match: match[0].rstrip(" :") + ": ", text, count=1)
@@ -121,7 +124,9 @@ class Verifiers:
 
     def _plain(self, program: str, text: str) -> Heard | None:
         found = self._known.recognise(program, text[:1000])
-        return Heard(found) if found else None
+        if found is None:
+            return None
+        return Heard(found, found.fields.get("user", "").encode("utf-8", "surrogateescape")[:200])
 
 
 def _without_beginnings(text: str) -> tuple[str, dict[str, str]]:

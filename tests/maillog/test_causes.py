@@ -77,6 +77,9 @@ def test_a_line_of_dovecot_and_one_of_smtpd_are_one_attempt() -> None:
 def test_the_verifier_knows_more_of_a_few_refusals() -> None:
     said = "do_auth : auth failure: [user=hoge] [service=smtp] [realm=] [mech=pam] [reason=PAM acct error]"
     judgement = judged([saslauthd(1, said), line(1, refused(PC, "hoge", "PLAIN"))])
+    assert [each.code for each in judgement.incidents] == ["user-not-permitted"]
+    expired = "pam_unix(smtp:account): account hoge has expired (account expired)"
+    judgement = judged([saslauthd(1, expired), saslauthd(1, said), line(1, refused(PC, "hoge", "PLAIN"))])
     assert [each.code for each in judgement.incidents] == ["account-expired"]
     assert judgement.incidents[0].kind is Kind.MISTYPED
 
