@@ -6,22 +6,19 @@ Each text is rare in the log of a healthy server, and every message of interest 
 from maildoctor.maillog.search import Sought
 from maildoctor.pattern import pattern
 
-MESSAGES = Sought(
-    # Said by how it begins: about a refused password, or anything else that may matter.
+SAID = Sought(
+    # How these begin is looked at first: lines of other kinds are passed over at once.
+    rb"(?=[_(ACPSUaefmpsuw]|co)(?:"
+    # About a refused password, or anything else that may matter.
     rb"warning: (?!SASL authentication failure: Password verification failed)|fatal: |error: |panic: "
     rb"|message repeated |auth[:(-]|master: |SASL authentication |sql|auxprop|unable to dlopen|_sasl_plugin"
     rb"|sasl_client|AlwaysTrue|PAM |\(?pam_[a-z]|(?:SMTPS|CLIENT) wrappermode|could not find auxprop"
-    rb"|Unable to begin transaction|unable to load plugin list",
-    # A login, with mail.
-    rb"[0-9A-Za-z]{1,32}+: client=[^\s,]++, sasl_method=",
-    # A client that goes; of its AUTH commands some failed.
-    rb"disconnect from \S++ (?:[b-z][a-z]*+=[\d/]++ )*+auth=[01]/",
-    # A client that may not relay, or of whom that could not be told.
-    rb"[0-9A-Za-z]{1,32}+: reject(?:_warning)?+: [^\n]{0,1000}?(?:Relay access denied|rejected: Access denied"
-    rb"|address rejected: not |Temporary lookup failure|Server configuration error|Server local data error)",
+    rb"|Unable to begin transaction|unable to load plugin list)",
     after=b"]: ",
 )
-"""What follows a process id, of four kinds: said, login, end, denial."""
+"""What follows a process id."""
+COUNTED = Sought(rb"sasl_method=", rb"auth=[01]/")
+"""In the line of a login with mail, and of a client that goes, of whose AUTH commands some failed."""
 REFUSED = pattern(
     # A client that is kept whole, and a user name that is shown as it is; others are unusual lines.
     rb"\]: warning: ([^\s\[\]]{0,50}\[([^\s\[\]]{1,64})\])(?::\d{1,5})?: "
@@ -31,16 +28,22 @@ REFUSED = pattern(
 """A message about a refused password: client, address, mechanism with reason, and user."""
 GONE = b"]: disconnect from "
 AFTER_AUTH = Sought(rb" after AUTH from ")
+_DENIED = (
+    rb"reject(?:_warning)?+: [^\n]{0,1000}?(?:Relay access denied|rejected: Access denied"
+    rb"|address rejected: not |Temporary lookup failure|Server configuration error|Server local data error)"
+)
+"""A client that may not relay, or of whom that could not be told."""
 _RELAYHOST = (
     rb"SASL authentication failed|SASL \[CACHED\]|uthentication [Rr]equired| said: 530[- ]|not authenticated"
     rb"|elay(?:ing)? (?:access )?denied|TLS is required, but |Cannot start TLS"
 )
+_UNSENT = (
+    rb"(?:=bounced|deferred) \((?:[^\n]{0,1000}?(?:" + _RELAYHOST + rb")|[^\n]{0,1000}?:25: Connection )"
+)
+# PCRE2 is fast where alternatives are few and begin with few different letters.
+DENIED = Sought(_DENIED, rb"saslauthd[\[.]|last message repeated ")
+"""A client that was denied something, and two kinds of lines without a process id of Postfix."""
 ELSEWHERE = (
-    # PCRE2 is fast where alternatives are few and begin with few different letters.
-    Sought(rb"saslauthd[\[.]|last message repeated "),
     Sought(rb"avc:  denied|apparmor=\"DENIED\""),
-    Sought(rb"dovecot(?:: (?:auth|master|[^\n]{0,1000}?: (?:Fatal|Error): )|\.service: )"),
-    Sought(
-        rb"(?:deferred|bounced) \((?:[^\n]{0,1000}?(?:" + _RELAYHOST + rb")|[^\n]{0,1000}?:25: Connection )"
-    ),
+    Sought(rb"dovecot(?:: (?:auth|master|[^\n]{0,1000}?: (?:Fatal|Error): )|\.service: )|" + _UNSENT),
 )

@@ -46,16 +46,17 @@ class Cutter:
         return Columns(places, [process[1] for process in processes], rows)
 
     def logins(self, text: bytes, places: list[int]) -> Columns:
-        """Give the logins at ``places``."""
+        """Give the logins of whose lines ``places`` are in the middle."""
         rfind, find = text.rfind, text.find
-        heads = [text[rfind(b"\n", 0, place) + 1 : place] for place in places]
-        parts = [text[find(b"client=", place) + 7 : find(b"\n", place)] for place in places]
-        processes, whens = self._heads.of(heads, self._reader.calendar)
-        people = self._known_people({*parts})
+        lines = [text[rfind(b"\n", 0, place) + 1 : find(b"\n", place)] for place in places]
+        parts = [line.partition(b"]: ") for line in lines]
+        said = [said.partition(b": client=") for _, _, said in parts]
+        processes, whens = self._heads.of([head for head, _, _ in parts], self._reader.calendar)
+        people = self._known_people({who for _, _, who in said})
         pids, rows = [], []
-        for process, when, said in zip(processes, whens, parts, strict=True):
-            person = people[said]
-            pids.append(process[1] if person else b"")
+        for process, when, (queue_id, _, who) in zip(processes, whens, said, strict=True):
+            person = people[who]
+            pids.append(process[1] if person and queue_id.isalnum() else b"")
             rows.append((LOGIN_KEY, when, process[0], *(person or _NOBODY), b""))
         self._sample(LOGIN_KEY, text, places, rows)
         return Columns(places, pids, rows)
@@ -98,7 +99,8 @@ def _person(said: bytes) -> tuple[bytes, bytes, str, bytes] | None:
     mechanism, named, user = fields.partition(b", sasl_username=")
     name, _, address = client.rpartition(b"[")
     address, closed, port = address.partition(b"]")
-    if not (closed and named) or b" " in client or len(client) > KEPT or len(mechanism) > LONGEST_MECHANISM:
+    unusual = b" " in client or b"," in client or len(client) > KEPT or len(mechanism) > LONGEST_MECHANISM
+    if unusual or not (closed and named):
         return None
     if port:
         client = name + b"[" + address + b"]"

@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from maildoctor.maillog.anchors import AFTER_AUTH, ELSEWHERE, GONE, MESSAGES, REFUSED
+from maildoctor.maillog.anchors import AFTER_AUTH, COUNTED, DENIED, ELSEWHERE, GONE, REFUSED, SAID
 from maildoctor.maillog.balance import settle
 from maildoctor.maillog.columns import Cutter
 from maildoctor.maillog.line import LONGEST
@@ -18,7 +18,7 @@ from maildoctor.maillog.rows import Columns
 
 _BEFORE = 400
 """Bytes in which a line's process id is sought."""
-_FAILED = {b"%d/%d " % (good, every): every - good for good in (0, 1) for every in range(1, 10)}
+_FAILED = {b" auth=%d/%d" % (good, every): every - good for good in (0, 1) for every in range(1, 10)}
 """What a disconnect line says of AUTH commands, and how many of them failed."""
 
 
@@ -34,8 +34,12 @@ class FastLane:
     def take(self, text: bytes, end: int, before: bytes) -> None:
         """Take the whole lines in the first ``end`` bytes of ``text``; ``before`` is the line before them."""
         self._text, self._end, self._before = text, end, before
-        said, logins, ends, denied = MESSAGES.places(text, end)
-        odd = denied + [place for sought in ELSEWHERE for place in sought.places(text, end)[0]]
+        (said,) = SAID.places(text, end)
+        logins, ends = COUNTED.places(text, end)
+        denied, odd = DENIED.places(text, end)
+        odd += denied
+        for sought in ELSEWHERE:
+            odd += sought.places(text, end)[0]
         if self._reader.filtered:
             odd += said
             self._one_by_one([*odd, *logins, *ends, *self._goings(denied)])
@@ -107,8 +111,10 @@ class FastLane:
     def _outcome(self, place: int) -> tuple[bytes, int]:
         """Give the process id of a disconnect line and how many AUTH commands failed; 0: an unusual line."""
         text = self._text
-        count = text.find(b" auth=", place) + 6
-        return text[text.rfind(b"[", 0, place) + 1 : place], _FAILED.get(text[count : count + 4], 0)
+        close = text.find(GONE, text.rfind(b"\n", 0, place) + 1, place)
+        if close < 0:
+            return b"", 0
+        return text[text.rfind(b"[", 0, close) + 1 : close], _FAILED.get(text[place - 1 : place + 8], 0)
 
     def _in_order(self, refusals: Columns, logins: Columns, odd: list[int]) -> None:
         """Count what stands before each of the ``odd`` lines, then hand that line to the reader."""

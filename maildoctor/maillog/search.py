@@ -9,7 +9,7 @@ Source: pcre2api(3), pcre2jit(3).
 import ctypes
 import functools
 import re
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p, sizeof
 from typing import Any
 
 _JIT_COMPLETE = 1
@@ -28,9 +28,6 @@ def _library() -> Any:
         library.pcre2_jit_compile_8.argtypes = [c_void_p, c_uint32]
         library.pcre2_match_data_create_8.argtypes = [c_uint32, c_void_p]
         library.pcre2_get_ovector_pointer_8.argtypes = [c_void_p]
-        library.pcre2_jit_match_8.argtypes = [
-            c_void_p, c_void_p, c_size_t, c_size_t, c_uint32, c_void_p, c_void_p
-        ]  # fmt: skip
     except (OSError, AttributeError):
         return None
     return library
@@ -42,21 +39,26 @@ class _Compiled:
     def __init__(self, library: Any, pattern: bytes, kinds: int) -> None:
         """Compile. Raises ValueError where this is not possible."""
         error, place = c_int(), c_size_t()
-        self._code = library.pcre2_compile_8(pattern, len(pattern), 0, byref(error), byref(place), None)
-        if not self._code or library.pcre2_jit_compile_8(self._code, _JIT_COMPLETE):
+        code = library.pcre2_compile_8(pattern, len(pattern), 0, byref(error), byref(place), None)
+        if not code or library.pcre2_jit_compile_8(code, _JIT_COMPLETE):
             raise ValueError(f"{pattern!r}: PCRE2 error {error.value} at {place.value}")
-        self._found = library.pcre2_match_data_create_8(kinds + 1, None)
-        self._span = ctypes.cast(library.pcre2_get_ovector_pointer_8(self._found), POINTER(c_size_t))
+        found = library.pcre2_match_data_create_8(kinds + 1, None)
+        span = library.pcre2_get_ovector_pointer_8(found)
+        self._begin = c_size_t.from_address(span)
+        # Where a match ends, which is where the next one is sought from: one place in memory for both.
+        self._end = c_size_t.from_address(span + sizeof(c_size_t))
+        self._found, self._code = c_void_p(found), c_void_p(code)
+        # Without argument types, objects of ctypes are handed over as they are: half the time of a call.
         self._match = library.pcre2_jit_match_8
 
     def places(self, text: bytes, end: int, found: list[list[int]]) -> None:
         """Do as ``Sought.places``. Raises ValueError where PCRE2 gives up."""
-        match, code, data, span = self._match, self._code, self._found, self._span
-        base, start = ctypes.cast(c_char_p(text), c_void_p).value, 0
-        while (status := match(code, base, end, start, 0, data, None)) >= 0:
+        match, code, data, begin, start = self._match, self._code, self._found, self._begin, self._end
+        base, size, options = c_char_p(text), c_size_t(end), c_uint32(0)
+        start.value = 0
+        while (status := match(code, base, size, start, options, data, None)) >= 0:
             # One more than the number of the last group that took part.
-            found[status - 2].append(span[0])
-            start = span[1]
+            found[status - 2].append(begin.value)
         if status != _NO_MATCH:
             raise ValueError(f"PCRE2 error {status}")
 
