@@ -23,6 +23,14 @@ _WITHOUT_PID = pattern(
 _BARE_STAMP = pattern(rb"\s*(?P<stamp>" + STAMP_TEXT + rb")\s+(?:\S+\s+)?")
 _SEVERITIES = (b"warning: ", b"fatal: ", b"error: ", b"panic: ")
 _REPEATED = pattern(rb"message repeated (?P<times>\d{1,6}) times?: \[ ?(?P<text>.*?)\]?\s*$", re.S)
+AGAIN = pattern(
+    rb"(?:--- )?(?:last )?message repeated (?P<times>\d{1,6}) times?(?!\S)"
+    rb"|Last message '.{0,80}?' repeated (?P<more>\d{1,6}) times?, suppressed by syslog-ng",
+    re.S,
+)
+"""A line that stands for the one before it: syslogd's, an old rsyslog's, syslog-ng's (logwriter.c)."""
+_QUOTED = 20
+"""Bytes of a message that syslog-ng quotes there; others, that quote all of it, say it again."""
 _SUPPRESSED = pattern(rb"(?P<text>.*)' repeated (?P<times>\d{1,6}) times, suppressed by syslog-ng", re.S)
 
 
@@ -48,6 +56,8 @@ def parse(raw: bytes) -> Line:
         text, times = _unfolded(text, _REPEATED)
     elif match["tag"].startswith(b"'"):
         text, times = _unfolded(text, _SUPPRESSED)
+        if len(raw[match.start("tag") + 1 : match.end()] + text) <= _QUOTED:
+            return Line(match["stamp"] or b"", b"", b"", b"last message repeated %d times" % times, 1)
     pid = match.groupdict().get("pid") or b""
     return Line(match["stamp"] or b"", match["tag"].lstrip(b"'"), pid, text, times)
 

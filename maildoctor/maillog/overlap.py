@@ -10,6 +10,7 @@ import itertools
 import os
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from maildoctor.host import CannotLook
@@ -108,11 +109,8 @@ def _share(head: list[bytes], source: Source, other: Source) -> float:
     stamped = list(_stamped(lines, source.calendar))
     if not stamped:
         return 0
-    try:
-        window = _Window(other, stamped[0][0])
-        found = [(each[0], window.has(each)) for each in stamped]
-    except CannotLook:
-        return 0
+    window = _Window(other, stamped[0][0])
+    found = [(each[0], window.has(each)) for each in stamped]
     told = [there for when, there in found if when <= window.reach]
     return sum(told) / len(told) if told else 0
 
@@ -196,14 +194,18 @@ class _Window:
 
 
 def _from(source: Source, begin: Moment) -> Iterator[bytes]:
-    """Read ``source`` from about ``begin`` on; of a plain file, what was written before is passed over."""
-    if source.plain_size is None:
-        yield from source.chunks()
-        return
-    with open(source.name, "rb", buffering=0) as log:
-        os.lseek(log.fileno(), _place(source, begin, log.fileno()), os.SEEK_SET)
-        while chunk := log.read(256 * 1024):
-            yield chunk
+    """Read ``source`` from about ``begin`` on, as far as it can be read.
+
+    Of a plain file, what was written before is passed over.
+    """
+    with suppress(CannotLook, OSError):
+        if source.plain_size is None:
+            yield from source.chunks()
+            return
+        with open(source.name, "rb", buffering=0) as log:
+            os.lseek(log.fileno(), _place(source, begin, log.fileno()), os.SEEK_SET)
+            while chunk := log.read(256 * 1024):
+                yield chunk
 
 
 def _place(source: Source, begin: Moment, log: int) -> int:

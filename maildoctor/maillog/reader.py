@@ -10,7 +10,7 @@ from collections.abc import Callable
 from maildoctor.maillog.catalogue import Catalogue, Message, Recognised, catalogue
 from maildoctor.maillog.dialogue import Dialogue
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
-from maildoctor.maillog.line import Line, parse, service_of
+from maildoctor.maillog.line import AGAIN, Line, parse, service_of
 from maildoctor.maillog.session import Session, stronger
 from maildoctor.maillog.smtpd_text import (
     ABOUT_LOGINS,
@@ -83,8 +83,8 @@ class Reader:
             )  # fmt: skip
         elif match := LOGIN.match(raw):
             self._logged_in(raw, match)
-        else:
-            self._other(raw, parse(raw))
+        elif self._other(raw, parse(raw)):
+            return
         self.previous = raw
 
     @property
@@ -124,15 +124,16 @@ class Reader:
 
     # -- one line
 
-    def _other(self, raw: bytes, line: Line) -> None:
-        if not line.tag and line.text.startswith(b"last message repeated ") and self.previous:
-            times = int(re.sub(rb"\D", b"", line.text[22:32]) or 1)
-            for _ in range(min(times, REPEATS)):
-                last = self.previous
-                self.line(last)
-            return
+    def _other(self, raw: bytes, line: Line) -> bool:
+        """Take a line of any kind, and tell whether it only repeats the one before."""
+        if match := AGAIN.match(line.text):
+            if self.previous and not AGAIN.match(parse(self.previous).text):
+                for _ in range(min(int(match["times"] or match["more"]), REPEATS)):
+                    self.line(self.previous)
+            return True
         for _ in range(min(line.times, REPEATS)):
             self._one(raw, line)
+        return False
 
     def _one(self, raw: bytes, line: Line) -> None:
         program = line.tag.rpartition(b"/")[2]

@@ -20,7 +20,8 @@ from maildoctor.pattern import pattern
 ENOUGH = 8 * 1024 * 1024
 """Bytes in which Postfix must be named if it wrote a log."""
 STDIN = "standard input"
-ROTATED = pattern(r"(?:[.-]\d{1,8})?(?:\.(?:gz|xz|bz2|zst|lzma))?")
+ROTATED = pattern(r"(?:[.-]\d{1,10}){0,4}(?:\.(?:gz|xz|bz2|zst|lzma))?")
+"""What logrotate adds to a name: a number, or a date (dateformat) of up to four parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Source:
 def open_source(path: str) -> Source:
     """Make a source of ``path``, or of standard input for ``-``. Raises CannotLook."""
     if path == "-":
+        if sys.stdin is None:
+            raise Unreadable(STDIN, "is closed")
         return Source(
             STDIN, lambda: unwrapped(STDIN, _read(sys.stdin.buffer)), datetime.now(UTC), again=False
         )
@@ -76,12 +79,15 @@ def speaks_of_postfix(source: Source) -> bool:
     if not source.again:
         return True
     read, before = 0, b""
-    for chunk in source.chunks():
-        if b"postfix" in before[-16:] + chunk:
-            return True
-        read, before = read + len(chunk), chunk
-        if read > ENOUGH:
-            break
+    try:
+        for chunk in source.chunks():
+            if b"postfix" in before[-16:] + chunk:
+                return True
+            read, before = read + len(chunk), chunk
+            if read > ENOUGH:
+                break
+    except CannotLook:
+        return True
     return False
 
 

@@ -1,6 +1,7 @@
 """Whatever a log is wrapped in, told by its first bytes: compression, UTF-16, JSON, other forms of lines."""
 
 import codecs
+import contextlib
 import importlib
 import json
 import shutil
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from maildoctor.host import Unreadable
+from maildoctor.host import CannotLook, Unreadable
 from maildoctor.maillog.foreign import canonical, is_foreign
 from maildoctor.maillog.journal import is_export, lines_of_export
 from maildoctor.maillog.line import LONGEST
@@ -56,7 +57,7 @@ def unwrapped(name: str, chunks: Chunks) -> Chunks:
         chunks = layer(name, chunks)
         if layer in (_foreign, _json_lines):
             break
-    return chunks
+    yield from chunks
 
 
 def peeked(chunks: Chunks, wanted: int = HEAD) -> tuple[bytes, Chunks]:
@@ -143,9 +144,14 @@ def _utf_16(_: str, chunks: Chunks) -> Chunks:
 
 def _gzip(name: str, chunks: Chunks) -> Chunks:
     zlib = importlib.import_module("zlib")
-    unpacker = zlib.decompressobj(GZIP)
+    unpacker = None
     for chunk in chunks:
-        while chunk:
+        while chunk := chunk if unpacker else chunk.lstrip(b"\0"):
+            if unpacker is None:
+                # Another member may follow; what is none is padding.
+                if not chunk.startswith(b"\x1f"):
+                    return
+                unpacker = zlib.decompressobj(GZIP)
             try:
                 text = unpacker.decompress(chunk, CHUNK)
             except zlib.error as error:
@@ -154,19 +160,22 @@ def _gzip(name: str, chunks: Chunks) -> Chunks:
                 yield text
             chunk = unpacker.unconsumed_tail
             if unpacker.eof:
-                # Another member may follow; what is none is padding.
-                chunk = unpacker.unused_data.lstrip(b"\0")
-                if chunk[:1] != b"\x1f"[: len(chunk)]:
-                    return
-                unpacker = zlib.decompressobj(GZIP)
+                chunk, unpacker = unpacker.unused_data, None
+    if unpacker is not None:
+        raise _cut_off(name)
+
+
+def _cut_off(name: str) -> Unreadable:
+    return Unreadable(name, "is cut off: the rest of what was packed is missing")
 
 
 def _with(module: str, unpacker_name: str) -> Layer:
     def unpack(name: str, chunks: Chunks) -> Chunks:
         kind = getattr(importlib.import_module(module), unpacker_name)
-        unpacker = kind()
+        unpacker, begun = kind(), False
         for chunk in chunks:
-            while chunk or not unpacker.needs_input:
+            while (chunk := chunk if begun else chunk.lstrip(b"\0")) or not unpacker.needs_input:
+                begun = True
                 try:
                     text = unpacker.decompress(chunk, CHUNK)
                 except Exception as error:  # each module has errors of its own for damaged files
@@ -175,9 +184,9 @@ def _with(module: str, unpacker_name: str) -> Layer:
                 if text:
                     yield text
                 if unpacker.eof:
-                    chunk, unpacker = unpacker.unused_data, kind()
-                    if not chunk.strip(b"\0"):
-                        break
+                    chunk, unpacker, begun = unpacker.unused_data, kind(), False
+        if begun:
+            raise _cut_off(name)
 
     return unpack
 
@@ -191,28 +200,30 @@ def _zstandard(name: str, chunks: Chunks) -> Chunks:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    feeder = threading.Thread(target=_feed, args=(process.stdin, chunks), daemon=True)
+    failed: list[Exception] = []
+    feeder = threading.Thread(target=_feed, args=(process.stdin, chunks, failed), daemon=True)
     feeder.start()
-    anything = False
     try:
         while text := process.stdout.read(CHUNK):
-            anything = True
             yield text
-        if process.wait() and not anything:
-            raise Unreadable(name, "cannot be unpacked: zstd refuses it")
+        if process.wait() or failed:
+            reason = str(failed[0]) if failed else "zstd finds it damaged or cut off"
+            raise Unreadable(name, f"cannot be unpacked: {reason}")
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
 
 
-def _feed(stream: Any, chunks: Chunks) -> None:
-    try:
-        for chunk in chunks:
-            stream.write(chunk)
+def _feed(stream: Any, chunks: Chunks, failed: list[Exception]) -> None:
+    """Write ``chunks`` to zstd; what keeps them from being read goes into ``failed``."""
+    with contextlib.suppress(OSError, ValueError):
+        try:
+            for chunk in chunks:
+                stream.write(chunk)
+        except CannotLook as error:
+            failed.append(error)
         stream.close()
-    except (OSError, ValueError):
-        return
 
 
 def _no_log(what: str) -> Layer:

@@ -43,7 +43,7 @@ class Wanted:
     def _is_client(self, attempt: Attempt) -> bool:
         """Tell whether an attempt came from the address or the host name asked for."""
         name = attempt.client.rpartition(b"[")[0]
-        return self.client.encode() in (attempt.address, attempt.client, name)
+        return self.client.encode("utf-8", "surrogateescape") in (attempt.address, attempt.client, name)
 
     def _is_user(self, name: bytes) -> bool:
         """Tell whether ``name`` is the one asked for, which may leave the domain out."""

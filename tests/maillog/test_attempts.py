@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -165,3 +166,23 @@ def test_in_several_files_and_sizes(tmp_path: Path, seed: int) -> None:
         auth.write_text("".join(f"{text}\n" for text, verifier in rows if verifier))
         ledger = read(in_order([open_source(str(auth)), open_source(str(mail))])).ledger
         assert (ledger.failed, ledger.logins) == (failed, sent)
+
+
+SAID_OF_REPETITION = (
+    "mail last message repeated 2 times",
+    "last message repeated 2 times",
+    "mail --- last message repeated 2 times ---",
+    "mail postfix/smtpd[7]: last message repeated 2 times",
+    "mail postfix/smtpd[7]: Last message 'warning: x[192.0' repeated 2 times, suppressed by syslog-ng on x",
+    "mail postfix/smtpd: Last message 'warning: x[192.0' repeated 2 times, suppressed by syslog-ng on x",
+    "mail Last message 'postfix/smtpd[7]: wa' repeated 2 times, suppressed by syslog-ng on x",
+)
+
+
+@pytest.mark.parametrize("said", SAID_OF_REPETITION)
+def test_what_syslog_says_of_a_repetition_counts_for_the_line_before(said: str) -> None:
+    row = "Nov  7 10:16:36 mail postfix/smtpd[7]: warning: x[192.0.2.9]: SASL LOGIN authentication failed: x"
+    again = f"Nov  7 10:16:40 {said}"
+    assert gathered([row, again]).failed == 3
+    assert gathered([row, again, again]).failed == 5
+    assert gathered([again, again, row]).failed == 1

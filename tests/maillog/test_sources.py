@@ -1,12 +1,15 @@
 """Files of all kinds, the journal's saved forms, time stamps, and following."""
 
 import bz2
+import contextlib
 import gzip
+import io
 import json
 import lzma
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +22,7 @@ from maildoctor.host import CannotLook
 from maildoctor.maillog.follow import Tail, new_lines
 from maildoctor.maillog.journal import lines_of_export
 from maildoctor.maillog.line import parse, service_of
+from maildoctor.maillog.overlap import without_repeats
 from maildoctor.maillog.scan import read
 from maildoctor.maillog.sources import in_order, open_source, rotation_set
 from maildoctor.maillog.stamps import Calendar, earlier
@@ -41,7 +45,42 @@ def test_compressed_files_are_read_by_what_they_are_not_by_their_name(tmp_path: 
 def test_a_cut_off_compressed_file_gives_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "mail.log.1.gz"
     path.write_bytes(gzip.compress(TEXT * 5000)[:-2000])
-    assert read([open_source(str(path))]).ledger.failed > 100
+    reading = read([open_source(str(path))])
+    assert reading.ledger.failed > 100
+    assert "is cut off" in reading.problems[str(path)]
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_packed_file_that_ends_too_early_is_told_from_one_that_is_whole(tmp_path: Path, kind: str) -> None:
+    packed, path = PACKED[kind](TEXT * 5000), tmp_path / "x"
+    for whole in (packed, packed * 2, packed + b"\0" * 2048, packed + b"\0" * 2048 + packed):
+        path.write_bytes(whole)
+        assert not read([open_source(str(path))]).problems
+    for size in (12, len(packed) // 2, len(packed) - 1):
+        path.write_bytes(packed[:size])
+        with contextlib.suppress(CannotLook):
+            assert "is cut off" in read([open_source(str(path))]).problems[str(path)]
+            continue
+        assert size == 12  # so little gives not a single line
+
+
+def test_damage_in_one_of_two_files_that_overlap_leaves_the_other_whole(tmp_path: Path) -> None:
+    whole, damaged = tmp_path / "mail.log", tmp_path / "mail.log.1.gz"
+    whole.write_bytes(TEXT * 3000)
+    damaged.write_bytes(gzip.compress(TEXT * 5000)[:-2000])
+    sources, _ = without_repeats(in_order([open_source(str(damaged)), open_source(str(whole))]))
+    reading = read(sources)
+    assert [*reading.problems] == [str(damaged)]
+    assert reading.ledger.failed >= 3000
+
+
+def test_standard_input_that_is_no_log_or_closed_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = io.TextIOWrapper(io.BytesIO(bytes(range(256)) * 40))
+    monkeypatch.setattr(sys, "stdin", binary)
+    assert "not a log" in read([open_source("-")]).problems["standard input"]
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(CannotLook, match="is closed"):
+        open_source("-")
 
 
 @pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not installed")
@@ -49,7 +88,16 @@ def test_zstd(tmp_path: Path) -> None:
     plain, packed = tmp_path / "mail.log", tmp_path / "mail.log.zst"
     plain.write_bytes(TEXT)
     subprocess.run(["zstd", "-q", str(plain), "-o", str(packed)], check=True)
-    assert read([open_source(str(packed))]).ledger.failed == 1
+    reading = read([open_source(str(packed))])
+    assert (reading.ledger.failed, reading.problems) == (1, {})
+    packed.write_bytes(packed.read_bytes()[:-3])
+    with pytest.raises(CannotLook, match="damaged or cut off"):
+        read([open_source(str(packed))])
+    packed.write_bytes(gzip.compress(TEXT * 5000)[:-2000])
+    subprocess.run(["zstd", "-q", str(packed), "-o", str(tmp_path / "twice.zst")], check=True)
+    reading = read([open_source(str(tmp_path / "twice.zst"))])
+    assert reading.ledger.failed > 100
+    assert reading.problems
 
 
 def test_what_is_no_file_is_refused_with_its_reason(tmp_path: Path) -> None:
@@ -76,12 +124,21 @@ def test_a_rotation_set_is_the_log_and_its_kin(tmp_path: Path) -> None:
         "mail.log.1",
         "mail.log.2.gz",
         "mail.log-20261107.xz",
+        "mail.log-2026-11-08",
+        "mail.log-20261109-1762650000.gz",
         "mail.log.bak",
         "mail.login",
     ):
         (tmp_path / name).write_bytes(b"")
     found = [Path(path).name for path in rotation_set(str(tmp_path / "mail.log"))]
-    assert found == ["mail.log", "mail.log-20261107.xz", "mail.log.1", "mail.log.2.gz"]
+    assert found == [
+        "mail.log",
+        "mail.log-2026-11-08",
+        "mail.log-20261107.xz",
+        "mail.log-20261109-1762650000.gz",
+        "mail.log.1",
+        "mail.log.2.gz",
+    ]
 
 
 def test_sources_are_put_in_the_order_of_their_times(tmp_path: Path) -> None:
