@@ -9,13 +9,14 @@ from maildoctor.commands import ExitStatus
 from maildoctor.commands.explain_log import seen_by, what_check_says
 from maildoctor.finding import Stage
 from maildoctor.maillog.catalogue import Message, catalogue
-from maildoctor.maillog.incident import sample, shown
+from maildoctor.maillog.incident import Incident, sample, shown
+from maildoctor.maillog.judge import judge
 from maildoctor.maillog.ledger import LOGIN_KEY
 from maildoctor.maillog.order import Findings
 from maildoctor.maillog.overlap import without_repeats
 from maildoctor.maillog.places import at_hand, chosen, usual
 from maildoctor.maillog.scan import Reading, read
-from maildoctor.maillog.sources import in_order
+from maildoctor.maillog.sources import Source, in_order
 from maildoctor.maillog.tally import Attempt
 from maildoctor.maillog.wanted import Wanted
 from maildoctor.report import ink
@@ -30,6 +31,8 @@ TOLD = 4
 """How many causes are told."""
 STRANGERS = ("every-login-fails", "password-guessing")
 """Readings that a login of the same user rules out."""
+EVERYBODY = 1000
+"""How many names of an incident are looked through."""
 PATH = [stage for stage in Stage if stage is not Stage.HYGIENE]
 
 
@@ -99,7 +102,8 @@ def run(
     reading.problems.update(problems)
     diagnosis = what_check_says() if story.failures and usual(sources) else None
     findings = seen_by(diagnosis) if diagnosis else {}
-    lines = _render(story, reading, [source.name for source in sources], findings)
+    incident = _told_of(story, sources, findings)
+    lines = _render(story, reading, [source.name for source in sources], findings, incident)
     ink.write(list(folded(lines, width_of(sys.stdout))), colour)
     if reading.interrupted:
         return ExitStatus.INTERRUPTED
@@ -108,7 +112,26 @@ def run(
     return ExitStatus.FOUND if story.last[:19] > story.last_login[:19] else ExitStatus.FINE
 
 
-def _render(story: Story, reading: Reading, sources: list[str], findings: Findings) -> Iterator[Line]:
+def _told_of(story: Story, sources: list[Source], findings: Findings) -> Incident | None:
+    """Give the incident that the user's last failure belongs to, judged by all that the logs say."""
+    if not story.failures or not all(source.again for source in sources):
+        return None
+    user = _account(story.user)
+    for incident in judge(read(sources).ledger, findings, EVERYBODY).incidents:
+        during = incident.first[:19] <= story.last[:19] <= incident.last[:19]
+        if during and any(_account(name) == user for name, _ in incident.users):
+            return incident
+    return None
+
+
+def _account(name: str) -> str:
+    """Give a name without its domain."""
+    return name.partition("@")[0]
+
+
+def _render(
+    story: Story, reading: Reading, sources: list[str], findings: Findings, incident: Incident | None
+) -> Iterator[Line]:
     yield [(visible(story.user), "bold"), (f", {story.headline}", "")]
     yield [("Read ", "dim"), (", ".join(sources) or "nothing", "")]
     for name, why in sorted(reading.problems.items()):
@@ -121,7 +144,7 @@ def _render(story: Story, reading: Reading, sources: list[str], findings: Findin
     yield []
     for attempt, message in story.recent:
         yield _attempt(attempt, message)
-    yield from _causes(story, findings)
+    yield from _causes(story, findings, incident)
 
 
 def _path(story: Story) -> Iterator[Line]:
@@ -148,14 +171,25 @@ def _attempt(attempt: Attempt, message: Message | None) -> Line:
     return [(f"  {_clock(attempt.when)}  ", "dim"), ("failed  ", "red"), (f"{where}  {said}", "")]
 
 
-def _causes(story: Story, findings: Findings) -> Iterator[Line]:
+def _codes(story: Story, incident: Incident | None) -> list[str]:
+    """Give the candidate causes of the last failure, the likeliest first."""
     last = next(((attempt, message) for attempt, message in reversed(story.recent) if message), None)
     if last is None or last[1] is None:
+        return []
+    codes = last[1].codes(last[0].key[1])
+    if incident and last[1].role == "refused":
+        codes = tuple(dict.fromkeys((*(each.code for each in incident.causes), *codes)))
+    return [code for code in codes if not (story.logins and code in STRANGERS)]
+
+
+def _causes(story: Story, findings: Findings, incident: Incident | None) -> Iterator[Line]:
+    codes = _codes(story, incident)
+    if not codes:
         return
-    attempt, message = last
-    codes = [code for code in message.codes(attempt.key[1]) if not (story.logins and code in STRANGERS)]
     seen = [code for code in findings if code in codes] or list(findings)
     yield []
+    if incident and incident.code not in (*STRANGERS, "wrong-password") and not incident.confirmed:
+        yield [("In all that these logs say: ", ""), (incident.summary, "")]
     for code in seen[:TOLD]:
         found = findings[code]
         yield [("`maildoctor check` sees ", ""), (code, "bold"), (f": {found.summary}", "")]

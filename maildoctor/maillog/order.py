@@ -104,8 +104,8 @@ def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list
         return _saslauthd_hints(detail, tally, ledger)
     if message.id == "dovecot-unreachable":
         return _socket_hints(detail, tally, ledger)
-    if message.id == "reason-no-mechanism" and "unknown-verifier" not in said:
-        # Cyrus names a verifier that it does not know; of a missing auxprop plugin it says nothing.
+    if message.id == "reason-no-mechanism" and not _unknown_verifiers(ledger) - {"auxprop"}:
+        # Cyrus names a verifier that it does not know; auxprop it knows, but perhaps no plugin for it.
         return ["auxprop-plugin-unknown"]
     if message.id.startswith("saslauthd-") and message.role == "refused":
         return _realm_hints(message, detail, tally, said)
@@ -114,6 +114,10 @@ def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list
     if message.id == "saslauthd-hung-up" and "pam-mysql-refused" in said:
         return ["password-format-mismatch"]
     return []
+
+
+def _unknown_verifiers(ledger: Ledger) -> set[str]:
+    return {word for name, detail in ledger.tallies if name == "unknown-verifier" for word in detail.split()}
 
 
 def _store_hints(tally: Tally, said: set[str]) -> list[str]:

@@ -139,3 +139,16 @@ def test_a_mechanism_that_is_not_there_is_named_though_cyrus_calls_it_no_mechani
     ]
     assert first_code(*lines) == "mechanism-not-offered"
     assert first_code(lines[1]) == "auxprop-plugin-unknown"
+
+
+def test_auxprop_is_no_unknown_verifier_but_one_without_its_plugin() -> None:
+    problem = "warning: SASL authentication problem: unknown password verifier(s) {}"
+    ended = "no mechanism available"
+
+    def codes(verifier: str) -> list[str]:
+        lines = [line(1, problem.format(verifier)), line(1, refused(PC, "hoge", "LOGIN", ended))]
+        lines += [line(2, refused(PC, "hoge", "CRAM-MD5", ended))]
+        return [each.code for each in judged(lines).incidents]
+
+    assert codes("auxprop") == ["auxprop-plugin-unknown"]
+    assert set(codes("auxprop-hashed")) == {"pwcheck-method-unknown"}

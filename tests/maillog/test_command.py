@@ -181,3 +181,19 @@ def test_following_explains_an_attempt_as_it_ends(tmp_path: Path) -> None:
     assert "hoge stopped at reachable" in said[0]
     assert "postfix-not-in-group-sasl" in said[2]
     assert process.returncode == 130
+
+
+def test_why_tells_what_the_verifier_wrote_into_its_own_log(tmp_path: Path) -> None:
+    mail, auth = tmp_path / "mail.log", tmp_path / "auth.log"
+    client = "dsl3.example.net[198.51.100.3]"
+    mail.write_text(
+        "\n".join([line(1, logged_in(client, "hoge")), line(700, refused(client, "hoge"))]) + "\n"
+    )
+    head = "2026-11-07T10:11:40+01:00 mail saslauthd[713]: "
+    failed = ": auth failure: [user=hoge] [service=smtp] [realm=] [mech=pam] [reason=PAM acct error]"
+    expired = "pam_unix(smtp:account): account hoge has expired (account expired)"
+    auth.write_text(f"{head}{expired}\n{head}{failed}\n")
+    alone = maildoctor("why", "hoge", str(mail)).stdout.decode()
+    both = maildoctor("why", "hoge", str(mail), str(auth)).stdout.decode()
+    assert "account-expired" not in alone
+    assert both.index("account-expired") < both.index("wrong-password")
