@@ -95,6 +95,7 @@ class Reader:
     def end_session(self, pid: bytes) -> None:
         """A client of this process is through with AUTH."""
         if self.sessions and (session := self.sessions.pop(pid, None)):
+            self.awaited.pop(pid, None)
             self._flush(session)
             self._settle_denied(session, True)
 
@@ -405,6 +406,8 @@ class Reader:
     def new_session(self, pid: bytes) -> Session:
         """Begin to remember a process; its first line comes."""
         if len(self.sessions) >= SESSIONS:
-            self._forget(self.sessions.pop(next(iter(self.sessions))))
+            silent = next(iter(self.sessions))
+            self.awaited.pop(silent, None)
+            self._forget(self.sessions.pop(silent))
         session = self.sessions[pid] = Session()
         return session
