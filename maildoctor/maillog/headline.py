@@ -4,6 +4,8 @@ from maildoctor.maillog.incident import Incident, Kind, Verdict
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.stamps import earlier
 
+SEVERAL = 3
+"""So many refusals, and no login after them, and the server may have stopped to let anybody in."""
 _NOBODY = "whether users could get in this log cannot tell, for nobody did (`maildoctor check` can)"
 
 
@@ -23,12 +25,23 @@ def headline(verdict: Verdict, incidents: tuple[Incident, ...], ledger: Ledger) 
         return f"Strangers guess passwords, from about {places}; {sure}. {logins}."
     if verdict is Verdict.MISTYPED:
         wrong = next(each for each in incidents if each.kind is Kind.MISTYPED)
-        sure = "Nothing on the server is broken" if ledger.logins else _NOBODY[0].upper() + _NOBODY[1:]
-        return f"{wrong.summary} {sure}. {logins}."
+        return f"{wrong.summary} {_how_sure(wrong, ledger)}. {logins}."
     but = f" But: {incidents[0].summary}" if incidents else ""
     if not ledger.logins:
         return f"No login failed in this log, and none succeeded.{but}"
     return f"Nothing is wrong with logins in this log: {logins}, and none failed.{but}"
+
+
+def _how_sure(wrong: Incident, ledger: Ledger) -> str:
+    """Say whether others show that the server works: a silent fault writes the lines of a wrong password."""
+    if not ledger.logins:
+        return _NOBODY[0].upper() + _NOBODY[1:]
+    if wrong.logins_since is False and wrong.attempts >= SEVERAL:
+        last = clock(ledger.login_tally.span.last)
+        return (
+            f"Nobody has logged in since {last}: a silent fault can look like this (`maildoctor check` knows)"
+        )
+    return "Nothing on the server is broken"
 
 
 def logins_since(incident: Incident, ledger: Ledger) -> bool | None:

@@ -152,3 +152,15 @@ def test_auxprop_is_no_unknown_verifier_but_one_without_its_plugin() -> None:
 
     assert codes("auxprop") == ["auxprop-plugin-unknown"]
     assert set(codes("auxprop-hashed")) == {"pwcheck-method-unknown"}
+
+
+def test_nothing_is_broken_only_where_somebody_got_in_since() -> None:
+    user = "dsl3.example.net[198.51.100.3]"
+    wrong = [line(700 + n, refused(user, "user3")) for n in range(3)]
+    silent, mended = (
+        judged([*healthy(), *wrong]),
+        judged([*healthy(), *wrong, line(710, logged_in(user, "x"))]),
+    )
+    assert (silent.verdict, mended.verdict) == (Verdict.MISTYPED, Verdict.MISTYPED)
+    assert "Nothing on the server is broken" in mended.headline
+    assert "Nobody has logged in since 2026-11-07 10:09:57" in silent.headline
