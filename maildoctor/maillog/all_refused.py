@@ -15,13 +15,13 @@ HANDFUL = 5
 def a_handful_refused(refused: list[Said], case: Case) -> Incident | None:
     """Give the incident of a few refusals of clients that have names, while nobody got in; else None.
 
-    Guessers come from addresses without reverse DNS, mostly, and by the hundred.
+    Guessers come from addresses without reverse DNS, mostly, by the hundred, and try LOGIN.
     """
     ours = [each for each in refused if each[0].programs[0] in ("smtpd", "reason")]
     whole = whole_of(ours)
     seen = any(code in case.findings for code in SILENT)
     few = 0 < whole.count <= HANDFUL and whole.addresses.about() < SEVERAL
-    if case.ledger.logins or seen or not few or not _have_names(whole):
+    if case.ledger.logins or seen or not few or not _rather_people(whole):
         return None
     message, detail, tally = max(ours, key=lambda said: said[2].count)
     more = (each.code for each in causes_of(message, detail, tally, case))
@@ -39,7 +39,9 @@ def a_handful_refused(refused: list[Said], case: Case) -> Incident | None:
     return replace(incident, uncertain=True)
 
 
-def _have_names(whole: Tally) -> bool:
+def _rather_people(whole: Tally) -> bool:
+    if set(whole.mechanisms) == {"PLAIN"}:
+        return True
     clients = [name for name in whole.clients.counts if b"[" in name]
     named = [name for name in clients if not name.startswith((b"unknown[", b"["))]
     return bool(named) and 2 * len(named) > len(clients)

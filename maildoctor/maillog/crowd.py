@@ -8,7 +8,7 @@ from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, Names, names_of, of_tally, shown
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.order import Case, cause, causes_of
-from maildoctor.maillog.people import People, is_local, sort_out
+from maildoctor.maillog.people import FEW, SEVERAL, People, is_local, sort_out
 from maildoctor.maillog.tally import Tally
 
 DROWNED = 10
@@ -49,8 +49,10 @@ def mostly_strangers(tally: Tally, ledger: Ledger) -> bool:
 
 def _verifiers_word(whole: Tally, causes: tuple[Cause, ...], case: Case) -> Incident:
     """Only the verifier's own log is there: it said no, and smtpd's side is not to be seen."""
-    guessing = causes[0].code == "password-guessing"
-    kind = Kind.GUESSING if guessing else Kind.MISTYPED
+    if _many_strangers(whole) and causes[0].code not in case.findings:
+        guessing = case.known.causes["password-guessing"]
+        causes = (guessing, *(each for each in causes if each is not guessing))
+    kind = Kind.GUESSING if causes[0].code == "password-guessing" else Kind.MISTYPED
     summary = "The verifier refused: names or passwords that it does not know."
     incident = of_tally(
         whole,
@@ -65,6 +67,15 @@ def _verifiers_word(whole: Tally, causes: tuple[Cause, ...], case: Case) -> Inci
     if causes[0].code in SILENT or causes[0].code in case.findings:
         return replace(incident, kind=Kind.BROKEN, uncertain=True, confirmed=causes[0].code in case.findings)
     return incident
+
+
+def _many_strangers(whole: Tally) -> bool:
+    """Tell whether more names or addresses than a few users have were refused, and not from inside."""
+    outside = [address for address in whole.clients.counts if not is_local(address)]
+    if not whole.clients.counts:
+        return whole.names.about() > FEW
+    several = whole.addresses.about() > SEVERAL or whole.names.about() > SEVERAL
+    return several and 2 * len(outside) > len(whole.clients.counts)
 
 
 def _ranked(counts: dict[bytes, int]) -> Names:

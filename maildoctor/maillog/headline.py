@@ -11,6 +11,15 @@ _NOBODY = "whether users could get in this log cannot tell, for nobody did (`mai
 
 def headline(verdict: Verdict, incidents: tuple[Incident, ...], ledger: Ledger) -> str:
     """Give the verdict in one sentence."""
+    server = tuple(each for each in incidents if each.side == "server" or each.kind is not Kind.BROKEN)
+    ours = [each for each in incidents if each not in server]
+    said = _of_the_server(verdict, server, ledger)
+    if verdict is Verdict.UNKNOWN and ours and not server:
+        return f"{_broken(ours[0], ledger)} Of logins at this server the log says nothing."
+    return f"{said} Besides: {_broken(ours[0], ledger)}" if ours else said
+
+
+def _of_the_server(verdict: Verdict, incidents: tuple[Incident, ...], ledger: Ledger) -> str:
     logins = f"{ledger.logins:,} login{'s' if ledger.logins != 1 else ''} succeeded"
     if verdict is Verdict.BROKEN:
         return _broken(incidents[0], ledger)

@@ -193,7 +193,8 @@ def _both(one: Incident, other: Incident) -> Incident:
     lasts = sorted(filter(None, (one.last, other.last)), key=lambda text: text[:19])
     return replace(
         big,
-        attempts=one.attempts + other.attempts,
+        # Of a delivery that fails, Postfix's client says why in one line, and that it is deferred in another.
+        attempts=one.attempts + other.attempts if big.side == "server" else big.attempts,
         causes=(*big.causes, *(cause for cause in small.causes if cause.code not in codes)),
         first=firsts[0] if firsts else "",
         last=lasts[-1] if lasts else "",
@@ -217,6 +218,7 @@ def _sum(one: tuple[tuple[str, int], ...], other: tuple[tuple[str, int], ...]) -
 
 
 def _rank(incident: Incident) -> tuple[object, ...]:
+    """Order: what is broken before what is not, the server's own faults before its client's."""
     return (
         incident.kind is not Kind.BROKEN,
         incident.minor,
@@ -230,6 +232,9 @@ def _rank(incident: Incident) -> tuple[object, ...]:
 
 
 def _verdict(incidents: tuple[Incident, ...], ledger: Ledger) -> Verdict:
+    """Judge the server: what its own client meets with at other servers stands beside that."""
+    ours = [each for each in incidents if each.side == "client" and each.kind is Kind.BROKEN]
+    incidents = tuple(each for each in incidents if each not in ours)
     faults = [each for each in incidents if each.kind is Kind.BROKEN]
     if any(not each.uncertain or each.confirmed for each in faults):
         return Verdict.BROKEN
@@ -238,7 +243,7 @@ def _verdict(incidents: tuple[Incident, ...], ledger: Ledger) -> Verdict:
     sizes = {kind: sum(each.attempts for each in incidents if each.kind is kind) for kind in Kind}
     if sizes[Kind.GUESSING] or sizes[Kind.MISTYPED]:
         return Verdict.GUESSING if sizes[Kind.GUESSING] >= sizes[Kind.MISTYPED] else Verdict.MISTYPED
-    if not ledger.span.first and not incidents and not ledger.logins:
+    if not ledger.logins and not incidents and (ours or not ledger.span.first):
         return Verdict.UNKNOWN
     if not ledger.logins and all(each.uncertain for each in incidents) and (incidents or ledger.unknown):
         return Verdict.UNKNOWN

@@ -14,6 +14,8 @@ _RULES = (
     pattern(r"(\bpass(?:word|wd)? ?[`'\"=]+)([^`'\"]+)"),
     pattern(r"(password[= ]+')((?:[^'\\]|\\.)*)"),
     pattern(r"(DEBUG: auth_(?:shadow|getpwent): )(.*)"),
+    pattern(r"(\bBearer )([^ ,;\"]+)"),
+    pattern(r"(\b(?:refresh|access)(?:_token)?[\"' ]{0,3}[=:][\"' ]{0,3})([^\s,;\"']+)"),
     pattern(r"(pipelining after AUTH from [^:]*: )(.*)"),
     pattern(r"(request longer than \d+: )(.*)"),
     pattern(r"(\bAUTH (?:PLAIN|LOGIN|XOAUTH2|OAUTHBEARER) )([A-Za-z0-9+/]+={0,2})"),

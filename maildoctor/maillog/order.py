@@ -100,6 +100,8 @@ def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list
     if message.id == "saslauthd-pam-acct" and "pam-expired" not in said:
         # pam_unix names an account that has expired; the rules of other modules are silent.
         return ["user-not-permitted"]
+    if message.id == "reason-connection-lost" and "dovecot-unreachable" in said:
+        return ["dovecot-not-running"]
     if message.id == "saslauthd-unreachable":
         return _saslauthd_hints(detail, tally, ledger)
     if message.id == "dovecot-unreachable":

@@ -338,8 +338,8 @@ class Reader:
             self._unknown(raw, line)
         elif heard.found and not heard.found.message.silent:
             found = heard.found
-            said = self._about((found.message.id, found.detail), raw, line, b"", heard.user)
-            attempt = said._replace(service=heard.service, address=heard.address, mechanism=heard.mechanism)
+            said = self._about((found.message.id, found.detail), raw, line, heard.address, heard.user)
+            attempt = said._replace(service=heard.service, mechanism=heard.mechanism)
             if self._wanted is None or self._wanted.keeps(attempt):
                 self.ledger.said(attempt)
                 self.ledger.verifier_failed += heard.ends
@@ -349,16 +349,22 @@ class Reader:
         if TERMINAL.match(line.text) or self._known.recognise("smtpd", plain(line.text)):
             self._smtpd(raw, line)
             return
+        if line.text.startswith((b"auth(", b"auth-worker(")):
+            self._verifier(raw, line)
+            return
         text = plain(line.text)
         if self._dialogue.hears(line.text):
             return
+        harmless = False
         for program in ("reply", "saslauthd", "pam", "smtpd", "smtp", "other"):
             heard = text.replace(" - ", ": ", 1) if program == "pam" else text
             found = self._known.recognise(program, heard)
             if found and found.message.role != "noise" and found.message.id != "sql-unreachable":
                 self._said(self._attempt(raw, line, found))
                 return
-        self._unknown(raw, line)
+            harmless |= found is not None and program in ("smtp", "other")
+        if not harmless:
+            self._unknown(raw, line)
 
     # -- what lines have in common
 

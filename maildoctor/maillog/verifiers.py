@@ -75,7 +75,7 @@ class Verifiers:
             return self._plain("pam", f"unix_chkpwd: {text}")
         if program == b"saslauthd":
             return self._saslauthd(text)
-        return self._dovecot(text)
+        return self._dovecot(text, program in (b"auth", b"auth-worker"))
 
     def _saslauthd(self, text: str) -> Heard | None:
         text = _ON_STDERR.sub("", text, count=1)
@@ -92,13 +92,13 @@ class Verifiers:
             )
         return Heard(found, user, b"", match["service"][:40], match["mech"][:40], ends=True)
 
-    def _dovecot(self, text: str) -> Heard | None:
+    def _dovecot(self, text: str, line_of_auth: bool) -> Heard | None:
         if not (text.startswith(_OURS) or _SEVERITY.match(text) or _LOGIN_SERVICE.match(text)):
             return Heard(None)
         said, about = _without_beginnings(text)
         found = self._known.recognise("dovecot", said[:1000])
         if found is None:
-            return None if text.startswith("auth") else Heard(None)
+            return None if text.startswith("auth") or line_of_auth else Heard(None)
         user, client = (about[name].encode("utf-8", "surrogateescape") for name in ("user", "client"))
         return Heard(found, user, client, "", "", ends=found.message.role == "refused")
 

@@ -35,6 +35,8 @@ def render(
     word, style = judgement.verdict.upper().replace("-", " "), VERDICT_STYLE[judgement.verdict]
     if judgement.verdict is Verdict.BROKEN and judgement.incidents[0].logins_since:
         word, style = f"{word}, BUT OVER", "bold yellow"
+    if any(each.side == "client" and each.kind is Kind.BROKEN for each in judgement.incidents):
+        word, style = f"{word}, CLIENT BROKEN", "bold red"
     yield [(word, style), (f"  {judgement.headline}", "")]
     yield []
     yield from _read(judgement, reading, sources, repeated)

@@ -254,3 +254,45 @@ def test_a_proxy_that_hides_all_clients_hides_no_campaign() -> None:
 def test_a_warning_that_stops_nobody_is_no_broken_server() -> None:
     warning = line(5, "warning: No server certs available. TLS won't be enabled")
     assert judged([*healthy(), warning]).verdict is Verdict.NOTHING_WRONG
+
+
+def dovecot_said(number: int, client: str, user: str) -> str:
+    said = f"passwd-file({user},{client},<a{number}>): unknown user"
+    return f"Nov  7 10:{number:02d}:00 mail dovecot: auth: {said}"
+
+
+def test_guesses_that_only_dovecot_saw_are_guesses() -> None:
+    judgement = judged(dovecot_said(n, f"203.0.113.{n}", f"name{n}") for n in range(40))
+    assert judgement.verdict is Verdict.GUESSING
+    (incident,) = judgement.incidents
+    assert (incident.code, incident.attempts, incident.addresses) == ("password-guessing", 40, 40)
+    assert incident.clients[0][0].startswith("203.0.113.")
+
+
+def test_a_user_that_only_dovecot_saw_is_no_stranger() -> None:
+    judgement = judged(dovecot_said(n, "203.0.113.7", "alice") for n in range(4))
+    assert judgement.verdict is Verdict.MISTYPED
+    inside = judged(dovecot_said(n, f"192.168.0.{n}", f"user{n}") for n in range(8))
+    assert inside.verdict is Verdict.MISTYPED
+
+
+def test_a_single_client_that_sent_plain_is_no_guesser() -> None:
+    judgement = judged([line(1, refused("unknown[198.51.100.7]", "alice", "PLAIN", "(reason unavailable)"))])
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert judgement.incidents[0].code == "every-login-fails"
+
+
+def test_a_connection_that_is_lost_while_dovecot_answers_others_is_no_dead_dovecot() -> None:
+    client = "web.example.com[192.0.2.7]"
+    lost = line(5, refused(client, "alice", "PLAIN", "Connection lost to authentication server"))
+    assert judged([lost]).incidents[0].code == "dovecot-answers-late"
+    dead = line(9, "warning: SASL: Connect to private/auth failed: Connection refused", pid=101)
+    causes = {each.code: each.causes[0].code for each in judged([lost, dead]).incidents}
+    assert "dovecot-answers-late" not in causes.values()
+
+
+def test_auth_that_is_off_on_a_service_is_no_fault() -> None:
+    said = "warning: restriction `reject_authenticated_sender_login_mismatch' ignored: no SASL support"
+    judgement = judged([*healthy(), line(3, said, service="smtp")])
+    assert judgement.verdict is Verdict.NOTHING_WRONG
+    assert [each.code for each in judgement.incidents] == ["auth-not-enabled"]
