@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from maildoctor.host import CannotLook, LiveHost
 from maildoctor.maillog.evidence import MAIL_LOGS, journal_command
@@ -15,7 +16,10 @@ AUTH_LOG = "/var/log/auth.log"
 def chosen(
     files: Sequence[str], rotated: bool, journal: bool, since: str | None, problems: dict[str, str]
 ) -> list[Source]:
-    """Open what was asked for, or what this host uses; ``problems`` gets what cannot be opened, and why."""
+    """Open what was asked for, or what this host uses.
+
+    ``problems`` gets what cannot be opened, or later not be read to its end, and why.
+    """
     sources: list[Source] = []
     if journal:
         sources += _opened_journal(since, problems)
@@ -26,10 +30,22 @@ def chosen(
     paths = [path for name in files for path in (rotation_set(name) or [name] if rotated else [name])]
     for path in _different(paths):
         try:
-            sources.append(open_source(path))
+            sources.append(_as_far_as_readable(open_source(path), problems))
         except CannotLook as error:
             problems[path] = str(error)
     return sources
+
+
+def _as_far_as_readable(source: Source, problems: dict[str, str]) -> Source:
+    """Give ``source`` so that damage ends it like its end: what stands before counts."""
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield from source.chunks()
+        except CannotLook as error:
+            problems[source.name] = str(error)
+
+    return replace(source, chunks=chunks)
 
 
 def _different(paths: list[str]) -> list[str]:

@@ -61,14 +61,22 @@ def unwrapped(name: str, chunks: Chunks) -> Chunks:
 
 
 def peeked(chunks: Chunks, wanted: int = HEAD) -> tuple[bytes, Chunks]:
-    """Give the first ``wanted`` bytes, or so, and all chunks."""
+    """Give the first ``wanted`` bytes, or so, and all chunks, damage behind them included."""
     held: list[bytes] = []
     size = 0
-    while size < wanted and (chunk := next(chunks, b"")):
-        held.append(chunk)
-        size += len(chunk)
+    try:
+        while size < wanted and (chunk := next(chunks, b"")):
+            held.append(chunk)
+            size += len(chunk)
+    except CannotLook as error:
+        chunks = _failing(error)
     head = b"".join(held)
     return head, _chained(head, chunks)
+
+
+def _failing(error: CannotLook) -> Chunks:
+    raise error
+    yield b""
 
 
 def batched(lines: Iterable[bytes]) -> Chunks:

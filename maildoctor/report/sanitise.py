@@ -17,6 +17,12 @@ _HIDDEN = pattern(
     "\U000e0000-\U000e0fff"  # tags and variation selectors
     "]"
 )
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u06d6-\u06dc\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u302a-\u302d\u3099\u309a\ua66f-\ua672\ufe20-\ufe2f"
+)
+_STACKED = pattern(f"(?<=[{_MARKS}]{{3}})[{_MARKS}]")
+"""A fourth mark on one letter: languages get by with three, and a heap of them covers the lines around."""
 
 
 def visible(text: str) -> str:
@@ -24,7 +30,9 @@ def visible(text: str) -> str:
 
     Bytes that were no UTF-8 (decoded with ``surrogateescape``) are shown as ``\x9b``.
     """
-    return _HIDDEN.sub(_escaped, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return _STACKED.sub(_escaped, _HIDDEN.sub(_escaped, text))
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ from maildoctor.maillog.sources import in_order
 from maildoctor.maillog.unwrap import _MAGIC
 from tests.maillog.test_forms import FORMS, ROWS
 from tests.maillog.test_scan import HOSTILE, KNOWN, outputs, summary
+from tests.maillog.test_sources import PACKED
 
 FORM = st.sampled_from(list(FORMS))
 HEADS = st.sampled_from([b"", b"", b"", b"{", b"__CURSOR=", *_MAGIC])
@@ -58,6 +59,18 @@ def test_any_file_gives_an_answer_or_a_reason(
     path.write_bytes(gzip.compress(text) if packed else text)
     reading = reading_of(path)
     assert not HOSTILE.search(outputs(reading.ledger))
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_short_packed_log_that_is_damaged_tells_what_is_left_of_it(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "mail.log.1.gz"
+    packed = PACKED[kind]("\n".join(ROWS).encode())
+    path.write_bytes(packed[:-4])
+    reading = reading_of(path)
+    assert "is cut off" in reading.problems[str(path)]
+    assert reading.ledger.failed > len(ROWS) // 4
+    path.write_bytes(PACKED[kind](ROWS[0].encode())[:-4])
+    assert reading_of(path).ledger.lines == 1
 
 
 @given(st.binary(max_size=300))

@@ -108,6 +108,37 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u200b]", out)
 
 
+def test_a_heap_of_accents_does_not_cover_the_lines_around(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text(line(1, refused("x[203.0.113.9]", "a" + "\u0301" * 40 + "b\u0301\u0302")) + "\n", "utf-8")
+    out = maildoctor("explain-log", str(log)).stdout.decode("utf-8")
+    assert "a\u0301\u0301\u0301\\u0301" in out
+    assert not re.search("[\u0300-\u036f]{4}", out)
+
+
+@pytest.mark.parametrize("words", [[], ["--format", "json"]])
+def test_a_report_that_cannot_be_written_has_a_reason_or_an_end(tmp_path: Path, words: list[str]) -> None:
+    log = tmp_path / "mail.log"
+    for lines, status in (LOGS["broken"], LOGS["nothing-wrong"]):
+        log.write_text("\n".join(lines()) + "\n")
+        command = [sys.executable, "-m", "maildoctor", "explain-log", *words, str(log)]
+        with open("/dev/full", "w") as full:
+            ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        assert (ran.returncode, ran.stderr) == (2, b"maildoctor: standard output: No space left on device\n")
+        reader, writer = os.pipe()
+        os.close(reader)
+        ran = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+        assert (ran.returncode, ran.stderr) == (status, b"")
+
+
+def test_a_client_that_is_no_utf_8_can_be_asked_for(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_bytes(line(1, refused("\udce4[203.0.113.9]", "x")).encode("utf-8", "surrogateescape") + b"\n")
+    ran = maildoctor("explain-log", "--format", "json", "--client", "\udce4", str(log))
+    assert json.loads(ran.stdout)["totals"]["failed"] == 1
+
+
 def test_passwords_never_appear(tmp_path: Path) -> None:
     log = tmp_path / "mail.log"
     secrets = [

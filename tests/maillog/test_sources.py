@@ -91,8 +91,7 @@ def test_zstd(tmp_path: Path) -> None:
     reading = read([open_source(str(packed))])
     assert (reading.ledger.failed, reading.problems) == (1, {})
     packed.write_bytes(packed.read_bytes()[:-3])
-    with pytest.raises(CannotLook, match="damaged or cut off"):
-        read([open_source(str(packed))])
+    assert "damaged or cut off" in read([open_source(str(packed))]).problems[str(packed)]
     packed.write_bytes(gzip.compress(TEXT * 5000)[:-2000])
     subprocess.run(["zstd", "-q", str(packed), "-o", str(tmp_path / "twice.zst")], check=True)
     reading = read([open_source(str(tmp_path / "twice.zst"))])
