@@ -10,6 +10,7 @@ from maildoctor.maillog.catalogue import Message, catalogue
 from maildoctor.maillog.headline import headline, logins_since
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict, of_tally
 from maildoctor.maillog.ledger import Ledger
+from maildoctor.maillog.limited import counted_once
 from maildoctor.maillog.order import Case, Findings, Said, causes_of, confirmed
 from maildoctor.maillog.reader import AFTER_A_FAILURE
 from maildoctor.maillog.shared_secrets import unserved
@@ -42,7 +43,7 @@ def judge(ledger: Ledger, findings: Findings | None = None, top: int = 5) -> Jud
     said = [
         (messages.get(name, OTHER_REASON), detail, each) for (name, detail), each in ledger.tallies.items()
     ]
-    said = with_the_faults_of_verifiers(said, ledger)
+    said = with_the_faults_of_verifiers(counted_once(said), ledger)
     incidents = _faults(said, case) + _refused(said, case)
     incidents += _client_mistakes(said, case) + _policies(said, case)
     if not incidents and not ledger.logins:

@@ -97,7 +97,7 @@ def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list
         return ["verifier-restarted"]
     if message.id in ("no-secret-in-database", "user-not-canonified", "sasldb-cannot-open", "realm-changed"):
         return _store_hints(tally, said)
-    if message.id == "saslauthd-pam-acct" and "pam-expired" not in said:
+    if message.id in ("saslauthd-pam-acct", "dovecot-pam-account") and "pam-expired" not in said:
         # pam_unix names an account that has expired; the rules of other modules are silent.
         return ["user-not-permitted"]
     if message.id == "reason-connection-lost" and "dovecot-unreachable" in said:

@@ -43,12 +43,14 @@ def with_the_faults_of_verifiers(said: list[Said], ledger: Ledger) -> list[Said]
 
 
 def stops_logins(fault: Said, ledger: Ledger) -> bool:
-    """Tell whether a fault stops logins: what may be harmless does if PAM meets it and nobody gets in."""
+    """Tell whether a fault stops logins: a minor one of a verifier does where nobody gets in any more."""
     message, _, tally = fault
     if not message.minor:
         return True
-    since = earlier(tally.span.first, ledger.login_tally.span.last)
-    return message.programs[0] == "pam" and bool(ledger.logins) and not since
+    if message.programs[0] not in _VERIFIERS or message.stage is Stage.REACHABLE:
+        # A verifier that has much to do serves others meanwhile.
+        return False
+    return bool(ledger.logins) and earlier(ledger.login_tally.span.last, tally.span.first)
 
 
 def _ended_by(fault: Message, other: Message) -> bool:

@@ -28,12 +28,13 @@ _PROCESS = pattern(
 )
 _SEVERITY = pattern(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
 _CONNECTION = pattern(r"conn [^ ]{1,100} \([^()]{0,100}\): ")
+_REQUEST = pattern(r"request \[\d{1,10}\]: ")
 _DRIVER = pattern(
     r"[\w-]{1,32}\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,200}\): "
     r"|(?:sql|pam|ldap|passwd-file|passwd|static|lua|oauth2|policy|checkpassword|login|shadow|bsdauth|dict)"
     r"(?:\([^()]{0,200}\))?: "
 )
-_BEGINNINGS = (_PROCESS, _SEVERITY, _CONNECTION, _DRIVER)
+_BEGINNINGS = (_PROCESS, _SEVERITY, _CONNECTION, _REQUEST, _DRIVER)
 _OURS = ("auth", "auth-worker", "master", "config", "log", "doveconf")
 _LOGIN_SERVICE = pattern(r"[a-z0-9]{1,16}-login: (?:Error|Fatal): ")
 _DENIED = pattern(r'apparmor="DENIED" .*?profile="(?P<profile>[^"]*)"(?: name="(?P<path>[^"]*)")?')

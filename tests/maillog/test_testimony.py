@@ -72,3 +72,41 @@ def test_a_pam_module_without_its_file_is_a_fault_once_nobody_gets_in() -> None:
     broken = judged([line(0, before), *after])
     assert (broken.verdict, broken.incidents[0].code) == (Verdict.BROKEN, "pam-service-refuses")
     assert judged([*after, *healthy()]).verdict is Verdict.MISTYPED
+
+
+def test_refusals_for_their_number_are_counted_once_and_are_no_guesses() -> None:
+    client = "dsl3.example.net[198.51.100.3]"
+    lines = list(healthy())
+    for second in range(5):
+        rate = f"warning: AUTH command rate limit exceeded: {second} from {client} for service submission"
+        bye = f"disconnect from {client} ehlo=1 auth=0/1 quit=1 commands=2/3"
+        lines += [line(600 + second, rate), line(600 + second, bye)]
+    found = judged(lines)
+    assert [(each.code, each.attempts) for each in found.incidents] == [("auth-rate-limited", 5)]
+    assert found.verdict is Verdict.MISTYPED
+
+
+def test_a_user_whom_dovecots_pam_excludes_is_no_broken_pam() -> None:
+    said = [
+        "auth-worker(280): Error: conn unix:auth-worker (pid=278,uid=102): auth-worker<3>: "
+        "pam(user3,198.51.100.3): pam_acct_mgmt() failed: Authentication failure",
+        "auth-worker(user3,198.51.100.3)<300>: request [3]: Error: pam: pam_acct_mgmt() failed: "
+        "Authentication failure",
+    ]
+    for text in said:
+        lines = [*healthy(), f"2026-11-07T10:10:01+01:00 mail dovecot: {text}"]
+        lines += [
+            line(601, refused("dsl3.example.net[198.51.100.3]", "user3", "PLAIN", "(reason unavailable)"))
+        ]
+        found = judged(lines)
+        assert (found.verdict, found.incidents[0].code) == (Verdict.MISTYPED, "user-not-permitted")
+
+
+def test_a_password_file_that_others_do_without_is_no_fault() -> None:
+    missing = (
+        "dovecot: auth: Error: passwd-file /etc/dovecot/users:open(/etc/dovecot/users) failed: No such file"
+    )
+    wrong = line(700, refused("dsl3.example.net[198.51.100.3]", "user3", "PLAIN", "(reason unavailable)"))
+    before, after = (f"2026-11-07T{clock}+01:00 mail {missing}" for clock in ("10:00:00", "10:11:39"))
+    assert judged([before, *healthy(), wrong]).verdict is Verdict.MISTYPED
+    assert judged([*healthy(), after, wrong]).incidents[0].code == "verifier-backend-misconfigured"
