@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from maildoctor.remedy import Remedy
 from maildoctor.source import Source
+from maildoctor.stage import Stage as Stage
 
 
 class Severity(enum.IntEnum):
@@ -20,24 +21,6 @@ class Severity(enum.IntEnum):
     def __str__(self) -> str:
         """Give the name that options and JSON use."""
         return self.name.lower()
-
-
-class Stage(enum.StrEnum):
-    """The stages of a login, in the protocol's order, and hygiene beside them."""
-
-    INSTALLED = "installed"
-    LISTENING = "listening"
-    OFFERED = "offered"
-    CONFIGURED = "configured"
-    REACHABLE = "reachable"
-    VERIFYING = "verifying"
-    PERMITTED = "permitted"
-    HYGIENE = "hygiene"
-
-    @property
-    def order(self) -> int:
-        """Give the place in the row, from 0."""
-        return list(Stage).index(self)
 
 
 class Impact(enum.IntEnum):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from maildoctor.commands import ExitStatus, WrongUsage
 from maildoctor.commands.output import report_stream
-from maildoctor.finding import Stage
 from maildoctor.host import CannotLook
 from maildoctor.maillog.catalogue import Cause
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict
@@ -21,6 +20,7 @@ from maildoctor.maillog.sources import Source, in_order, speaks_of_postfix
 from maildoctor.maillog.wanted import Wanted, moment_of
 from maildoctor.report.ink import Colour
 from maildoctor.report.sanitise import visible
+from maildoctor.stage import Stage
 
 if TYPE_CHECKING:
     from maildoctor.diagnosis import Diagnosis

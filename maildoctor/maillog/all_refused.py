@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from maildoctor.finding import Stage
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, of_tally
 from maildoctor.maillog.order import Case, Said, cause, causes_of, whole_of
 from maildoctor.maillog.people import SEVERAL
 from maildoctor.maillog.tally import Tally
+from maildoctor.stage import Stage
 
 HANDFUL = 5
 

@@ -11,11 +11,11 @@ import functools
 import json
 import re
 from dataclasses import dataclass, field
-from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
-from maildoctor.finding import Stage
 from maildoctor.pattern import pattern
+from maildoctor.stage import Stage
 
 Role = Literal[
     "cause",  # names what is wrong on the server
@@ -172,7 +172,7 @@ def catalogue() -> Catalogue:
 
 
 def _document(name: str) -> Any:
-    return json.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
 def _message(entry: dict[str, Any]) -> Message:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from maildoctor.finding import Stage
 from maildoctor.maillog.catalogue import Cause, Message
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, Names, names_of, of_tally, shown
@@ -10,6 +9,7 @@ from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.order import Case, cause, causes_of
 from maildoctor.maillog.people import FEW, SEVERAL, People, is_local, sort_out
 from maildoctor.maillog.tally import Tally
+from maildoctor.stage import Stage
 
 DROWNED = 10
 """So many times more strangers, and a few people who are refused need not be people at all."""

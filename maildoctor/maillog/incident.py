@@ -4,11 +4,11 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from maildoctor.finding import Stage
 from maildoctor.maillog.catalogue import Cause
 from maildoctor.maillog.masking import without_secrets
 from maildoctor.maillog.tally import Slots, Tally
 from maildoctor.report.sanitise import visible
+from maildoctor.stage import Stage
 
 
 class Kind(enum.StrEnum):

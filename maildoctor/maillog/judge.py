@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from maildoctor.finding import Stage
 from maildoctor.maillog import crowd
 from maildoctor.maillog.all_refused import a_handful_refused
 from maildoctor.maillog.apart import kept_apart
@@ -21,6 +20,7 @@ from maildoctor.maillog.testimony import (
     with_the_verifiers_word,
     without_what_was_passed,
 )
+from maildoctor.stage import Stage
 
 FEW_LINES = 5000
 MANY_FAILURES = 20

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from maildoctor.finding import Stage
 from maildoctor.maillog.incident import Incident, Kind, of_tally
 from maildoctor.maillog.order import Case, Said, cause, causes_of, whole_of
 from maildoctor.maillog.people import FEW, SEVERAL
 from maildoctor.maillog.smtpd_text import SECRET_MECHANISMS
 from maildoctor.maillog.tally import Tally
+from maildoctor.stage import Stage
 
 
 def unserved(refusals: list[Said], case: Case) -> Incident | None:

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from maildoctor.finding import Stage
 from maildoctor.maillog.catalogue import Message
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, of_tally, sample, shown
@@ -12,6 +11,7 @@ from maildoctor.maillog.order import Case, Said, causes_of, whole_of
 from maildoctor.maillog.people import FEW, SEVERAL
 from maildoctor.maillog.stamps import earlier
 from maildoctor.maillog.tally import Tally
+from maildoctor.stage import Stage
 
 _VERIFIERS = ("saslauthd", "saslauthd reason", "pam", "dovecot")
 _GENERAL = ("wrong-password", "password-guessing", "every-login-fails")
