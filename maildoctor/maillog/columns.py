@@ -14,6 +14,9 @@ from maildoctor.maillog.top import LONGEST_NAME
 
 _REMEMBERED = 1024
 LONGEST_MECHANISM = 32
+Person = tuple[bytes, bytes, str, bytes]
+"""Client, address, mechanism and user of a login."""
+_NOBODY: Person = (b"", b"", "", b"")
 
 
 class Cutter:
@@ -24,7 +27,7 @@ class Cutter:
         self._reader = reader
         self._heads = Heads()
         self._endings: dict[bytes, tuple[Key, str]] = {}
-        self._people: dict[bytes, tuple[bytes, bytes, str, bytes] | None] = {}
+        self._people: dict[bytes, Person] = {}
         self.faults: set[Key] = set()
         """Ways to end that are no refusals."""
 
@@ -53,11 +56,16 @@ class Cutter:
         said = [said.partition(b": client=") for _, _, said in parts]
         processes, whens = self._heads.of([head for head, _, _ in parts], self._reader.calendar)
         people = self._known_people({who for _, _, who in said})
-        pids, rows = [], []
-        for process, when, (queue_id, _, who) in zip(processes, whens, said, strict=True):
-            person = people[who]
-            pids.append(process[1] if person and queue_id.isalnum() else b"")
-            rows.append((LOGIN_KEY, when, process[0], *(person or _NOBODY), b""))
+        who = [people[each] if queue_id.isalnum() else _NOBODY for queue_id, _, each in said]
+        pids = [
+            pid if person is not _NOBODY else b"" for (_, pid), person in zip(processes, who, strict=True)
+        ]
+        rows: list[Row] = [
+            (LOGIN_KEY, when, service, client, address, mechanism, user, b"")
+            for (service, _), when, (client, address, mechanism, user) in zip(
+                processes, whens, who, strict=True
+            )
+        ]
         self._sample(LOGIN_KEY, text, places, rows)
         return Columns(places, pids, rows)
 
@@ -73,7 +81,7 @@ class Cutter:
             self._endings[each] = key, name
         return self._endings
 
-    def _known_people(self, said: set[bytes]) -> dict[bytes, tuple[bytes, bytes, str, bytes] | None]:
+    def _known_people(self, said: set[bytes]) -> dict[bytes, Person]:
         if len(self._people) > _REMEMBERED:
             self._people.clear()
         for each in said - self._people.keys():
@@ -90,18 +98,15 @@ class Cutter:
             rows[number] = (*rows[number][:7], line[:KEPT])
 
 
-_NOBODY = (b"", b"", "", b"")
-
-
-def _person(said: bytes) -> tuple[bytes, bytes, str, bytes] | None:
-    """Take client, address, mechanism and user apart; None where they look unusual."""
+def _person(said: bytes) -> Person:
+    """Take apart who logged in; nobody where that looks unusual."""
     client, _, fields = said[:LONGEST].rstrip(b"\r\x00 ").partition(b", sasl_method=")
     mechanism, named, user = fields.partition(b", sasl_username=")
     name, _, address = client.rpartition(b"[")
     address, closed, port = address.partition(b"]")
     unusual = b" " in client or b"," in client or len(client) > KEPT or len(mechanism) > LONGEST_MECHANISM
     if unusual or not (closed and named):
-        return None
+        return _NOBODY
     if port:
         client = name + b"[" + address + b"]"
     user = user.partition(b", sasl_sender=")[0][:LONGEST_NAME]

@@ -1,7 +1,7 @@
 """Counting what was said: one tally for each message (with its errno or path), in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from maildoctor.maillog.rows import Row
@@ -58,11 +58,10 @@ class Slots:
         self.width = 15
         self.counts: Counter[str] = Counter()
 
-    def add(self, moments: Mapping[str, int]) -> None:
-        """Count times, which come with how often they are meant."""
-        for when, count in moments.items():
-            if when:
-                self.counts[when[: self.width]] += count
+    def add(self, moments: Iterable[str]) -> None:
+        """Count times; those that are unknown are empty."""
+        width = self.width
+        self.counts.update([when[:width] for when in moments if when])
         self._coarsen()
 
     def merge(self, other: "Slots") -> None:
@@ -99,10 +98,9 @@ class Tally:
         """Count ``attempts``, in the order of the log."""
         _, times, services, clients, addresses, mechanisms, users, samples = zip(*attempts, strict=True)
         self.count += len(attempts)
-        moments = Counter(times)
-        for when in {min(moments), max(moments), times[0], times[-1]}:
+        for when in {min(times), max(times), times[0], times[-1]}:
             self.span.add(when)
-        self.slots.add(moments)
+        self.slots.add(times)
         _bounded(self.services, services)
         _bounded(self.mechanisms, filter(None, mechanisms))
         if len(self.samples) < SAMPLES:
