@@ -17,7 +17,7 @@ SAID = Sought(
     after=b"]: ",
 )
 """What follows a process id."""
-COUNTED = Sought(rb"sasl_method=", rb"auth=[01]/")
+COUNTED = Sought(rb"method=", rb"auth=[01]/")
 """In the line of a login with mail, and of a client that goes, of whose AUTH commands some failed."""
 REFUSED = pattern(
     # A client that is kept whole, and a user name that is shown as it is; others are unusual lines.
