@@ -10,6 +10,7 @@ from maildoctor.commands import ExitStatus, WrongUsage
 from maildoctor.commands.output import report_stream
 from maildoctor.host import CannotLook
 from maildoctor.maillog.catalogue import Cause
+from maildoctor.maillog.headline import how_often
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict
 from maildoctor.maillog.judge import judge
 from maildoctor.maillog.order import Findings, Seen
@@ -137,18 +138,36 @@ def seen_by(diagnosis: "Diagnosis") -> Findings:
 
 
 def with_findings(judgement: Judgement, diagnosis: "Diagnosis", findings: Findings) -> Judgement:
-    """Add what stops logins on the host and left no line in the log: nobody even came as far as AUTH."""
+    """Add what stops logins on the host, and left no line in the log or only such as may be harmless."""
     from maildoctor.finding import Impact, Severity
 
     if any(_sure(each) for each in judgement.incidents):
         return judgement
     faults = [each for each in diagnosis.root_causes if each.severity is Severity.ERROR]
-    silent = tuple(_silent(each, findings[each.code]) for each in faults if each.impact is not Impact.DANGER)
-    if not silent:
+    shown = {each.code: each for each in judgement.incidents if each.side == "server"}
+    found = tuple(
+        _grave(shown[each.code]) if each.code in shown else _silent(each, findings[each.code])
+        for each in faults
+        if each.impact is not Impact.DANGER
+    )
+    if not found:
         return judgement
-    headline = f"{silent[0].summary} Nothing in this log shows it; `maildoctor check` sees it."
-    incidents = (*silent, *judgement.incidents)
-    return replace(judgement, verdict=Verdict.BROKEN, headline=headline, incidents=incidents)
+    codes = {each.code for each in found}
+    others = (each for each in judgement.incidents if each.side != "server" or each.code not in codes)
+    return replace(
+        judgement, verdict=Verdict.BROKEN, headline=_seen_by_check(found[0]), incidents=(*found, *others)
+    )
+
+
+def _seen_by_check(incident: Incident) -> str:
+    if not incident.attempts:
+        return f"{incident.summary} Nothing in this log shows it; `maildoctor check` sees it."
+    return f"{incident.summary} {how_often(incident)}, and `maildoctor check` sees it."
+
+
+def _grave(incident: Incident) -> Incident:
+    """Give what the log alone leaves open as what it is on the host that wrote it."""
+    return replace(incident, kind=Kind.BROKEN, confirmed=True, uncertain=False, minor=False)
 
 
 def _sure(incident: Incident) -> bool:

@@ -13,6 +13,7 @@ from maildoctor.maillog.limited import counted_once
 from maildoctor.maillog.order import Case, Findings, Said, causes_of, confirmed
 from maildoctor.maillog.reader import AFTER_A_FAILURE
 from maildoctor.maillog.shared_secrets import unserved
+from maildoctor.maillog.stamps import earlier
 from maildoctor.maillog.testimony import (
     stops_logins,
     verifiers_word,
@@ -69,12 +70,21 @@ def _faults(said: list[Said], case: Case) -> list[Incident]:
             continue
         incident = _incident(Kind.BROKEN, (message, detail, tally), case)
         stops = not refused and stops_logins((message, detail, tally), case.ledger)
+        stops = stops or _stops_mail((message, detail, tally), faults, case.ledger)
         if message.minor and case.ledger.logins and not stops:
             incident = replace(incident, kind=Kind.POLICY)
         explains = any(other.id in message.explains for other, _, _ in faults)
         minor = (message.minor and not explains and not stops) or message.id in explained
         found.append(replace(incident, minor=minor))
     return found
+
+
+def _stops_mail(fault: Said, faults: list[Said], ledger: Ledger) -> bool:
+    """Tell whether what may be harmless turned clients away, and nobody has sent mail since."""
+    message, _, tally = fault
+    followed = any(other.role == "consequence" and other.id in message.explains for other, _, _ in faults)
+    nobody_since = earlier(ledger.login_tally.span.last, tally.span.first)
+    return message.minor and followed and bool(ledger.logins) and nobody_since
 
 
 def _incident(kind: Kind, said: Said, case: Case) -> Incident:

@@ -164,3 +164,15 @@ def test_nothing_is_broken_only_where_somebody_got_in_since() -> None:
     assert (silent.verdict, mended.verdict) == (Verdict.MISTYPED, Verdict.MISTYPED)
     assert "Nothing on the server is broken" in mended.headline
     assert "Nobody has logged in since 2026-11-07 10:09:57" in silent.headline
+
+
+def test_a_table_that_turns_away_who_logged_in_is_a_fault_while_nobody_sends() -> None:
+    table = "warning: hash:/etc/postfix/none is unavailable. open database /etc/postfix/none.db: No such file"
+    denied = "NOQUEUE: reject: RCPT from unknown[198.51.100.3]: 451 4.3.5 <user3>: SASL login name rejected: "
+    denied += "Server configuration error; from=<a@example.org> to=<b@example.net> proto=ESMTP"
+    lines = [line(700, table), line(700, denied)]
+    broken = judged([*healthy(), *lines])
+    assert (broken.verdict, broken.incidents[0].code) == (Verdict.BROKEN, "lookup-table-broken")
+    assert (
+        judged([*lines, *(each.replace("T10:", "T11:") for each in healthy())]).verdict is not Verdict.BROKEN
+    )
