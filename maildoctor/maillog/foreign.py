@@ -14,6 +14,11 @@ _NORMAL = pattern(
     rb"(?:" + STAMP_TEXT + rb") [^\s\[\]]{1,255} (?!warning: |fatal: |error: |panic: )"
     rb"[^\s\[\]:]{1,100}(?:\[\d{1,10}\])?: (?!\[ID )"
 )
+_WRAPPED = pattern(
+    # Docker's journald and syslog drivers: a line of syslog within a line of syslog.
+    rb"[^\n\[\]]{1,300}\[\d{1,10}\]: (?=(?:" + STAMP_TEXT + rb") [^\s\[\]]{1,255} "
+    rb"(?:postfix|dovecot|saslauthd)[\w./-]{0,80}(?:\[\d{1,10}\])?: )"
+)
 _TAGGED = pattern(
     rb"(?:\S{1,80} )?(?:\S{1,255} )?[^\s\[\]:]{1,100}\[\d{1,10}\]: |- \S{1,255} [^\s\[\]:]{1,100}: "
 )
@@ -52,6 +57,8 @@ def is_foreign(head: bytes) -> bool:
 
 def canonical(raw: bytes) -> bytes:
     """Give a line, without its line end, in syslog's form; one that cannot be understood as it is."""
+    if wrapped := _WRAPPED.match(raw):
+        raw = raw[wrapped.end() :]
     if _NORMAL.match(raw):
         return raw
     line = _COLOUR.sub(b"", raw) if b"\x1b[" in raw[:200] else raw

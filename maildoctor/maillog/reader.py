@@ -352,6 +352,10 @@ class Reader:
         if line.text.startswith((b"auth(", b"auth-worker(")):
             self._verifier(raw, line)
             return
+        if line.text.startswith(b"type=") and b" msg=audit(" in line.text[:40]:
+            # /var/log/audit/audit.log names no program.
+            self._verifier(raw, line._replace(tag=b"audit"))
+            return
         text = plain(line.text)
         if self._dialogue.hears(line.text):
             return
@@ -397,7 +401,7 @@ class Reader:
 
     def _unknown(self, raw: bytes, line: Line) -> None:
         text = line.text
-        if not ABOUT_LOGINS.search(text[:500]):
+        if line.tag not in (b"auth", b"auth-worker") and not ABOUT_LOGINS.search(text[:500]):
             return
         if self._wanted and not self._wanted.keeps(self._about(("", ""), raw, line, b"", b"")):
             return

@@ -27,6 +27,7 @@ _PROCESS = pattern(
     r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,9}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
 )
 _SEVERITY = pattern(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
+_DEBUG = pattern(r"(?:auth(?:-worker)?(?:\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: )?Debug: ")
 _CONNECTION = pattern(r"conn [^ ]{1,100} \([^()]{0,100}\): ")
 _REQUEST = pattern(r"request \[\d{1,10}\]: ")
 _DRIVER = pattern(
@@ -96,6 +97,8 @@ class Verifiers:
     def _dovecot(self, text: str, line_of_auth: bool) -> Heard | None:
         if not (text.startswith(_OURS) or _SEVERITY.match(text) or _LOGIN_SERVICE.match(text)):
             return Heard(None)
+        if "Debug: " in text[:200] and _DEBUG.match(text):
+            return Heard(None)
         said, about = _without_beginnings(text)
         found = self._known.recognise("dovecot", said[:1000])
         if found is None:
@@ -108,6 +111,9 @@ class Verifiers:
         if match is None:
             kind, match = "selinux", _AVC.search(text)
         if match is None:
+            return Heard(None)
+        if text.endswith("permissive=1"):
+            # SELinux only would have denied it.
             return Heard(None)
         for program in ("saslauthd", "dovecot", "postfix"):
             if program in match["profile"] or program in (match["path"] or ""):

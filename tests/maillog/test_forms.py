@@ -80,6 +80,11 @@ def containerd(row: str) -> str:
     return f"2026-11-07T09:16:36.123456789Z stdout F {row}"
 
 
+def docker_journald(row: str) -> str:
+    when, host, *_ = parts(row)
+    return f"{when:%b %d %H:%M:%S} {host} c50a483a8a8e[1077]: {row}"
+
+
 def docker_json(row: str) -> str:
     return json.dumps({"log": row + "\n", "stream": "stdout", "time": "2026-11-07T09:16:36.1Z"})
 
@@ -123,7 +128,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     each.__name__: each
     for each in (
         rfc_5424, rfc_3164, traditional, precise, iso, full, unix, compose, containerd, docker_json, grep,
-        export, journal_json, pretty, sse, verbose,
+        docker_journald,         export, journal_json, pretty, sse, verbose,
     )
 }  # fmt: skip
 

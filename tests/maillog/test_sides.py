@@ -79,3 +79,19 @@ def test_a_client_fault_alone_ends_with_0(tmp_path: Path) -> None:
 )
 def test_tokens_are_not_shown(line: str) -> None:
     assert "eyJ" not in without_secrets(line)
+
+
+def test_a_client_that_answers_in_clear_is_told_from_a_wrong_password() -> None:
+    reply = "535 5.7.8 Error: authentication failed: another step is needed in authentication"
+    judgement = judged(["334 VXNlcm5hbWU6", "hoge", reply])
+    assert judgement.verdict is Verdict.MISTYPED
+    assert judgement.incidents[0].code == "client-protocol-error"
+
+
+def test_what_selinux_denied_stands_in_a_log_without_programs() -> None:
+    denied = (
+        'type=AVC msg=audit(1700326791.924:28417): avc:  denied  { write } for  pid=379029 comm="auth" '
+        "scontext=system_u:system_r:dovecot_auth_t:s0 tclass=sock_file permissive="
+    )
+    assert judged([denied + "0"]).incidents[0].code == "apparmor-denies"
+    assert not judged([denied + "1"]).incidents
