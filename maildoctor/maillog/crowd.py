@@ -101,7 +101,9 @@ class _Maker:
         if not people.shut_out:
             return None
         if ledger.logins:
-            summary = "A user is refused again and again, and others log in: a wrong name or password."
+            who = len(people.shut_out_names)
+            refused = f"{who} users are" if who > 1 else "A user is"
+            summary = f"{refused} refused whenever they try, and others log in: a wrong name or password."
             incident = self._part(
                 Kind.MISTYPED, "wrong-password", summary, people.shut_out, ("wrong-password",)
             )
@@ -137,7 +139,9 @@ class _Maker:
         if not ledger.logins:
             codes = (*codes, *self._silent("every-login-fails"))
         incident = self._part(Kind.GUESSING, "password-guessing", summary, people.strangers, codes)
-        return replace(incident, addresses=max(people.stranger_addresses, self._whole.addresses.about()))
+        return replace(
+            incident, addresses=min(people.strangers, max(people.stranger_addresses, incident.addresses))
+        )
 
     def users(self) -> Incident | None:
         """Users who log in as well, from the same address."""

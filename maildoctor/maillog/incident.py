@@ -121,8 +121,9 @@ def of_tally(
         users=names_of(tally.users.most(top)),
         mechanisms=tuple((visible(name), count) for name, count in tally.mechanisms.most_common()),
         samples=tuple(sample(line) for line in tally.samples),
-        addresses=tally.addresses.about(),
-        names=tally.names.about(),
+        # An estimate may lie above what can be.
+        addresses=min(tally.count, tally.addresses.about()),
+        names=min(tally.count, tally.names.about()),
         error=max(tally.clients.error, tally.users.error),
         slots=tally.slots,
     )
