@@ -11,6 +11,8 @@ from maildoctor.maillog.sources import Source, journal_source, open_source, rota
 from maildoctor.maillog.stamps import STAMP
 
 AUTH_LOG = "/var/log/auth.log"
+OTHER_LOGS = ("/var/log/syslog", "/var/log/messages")
+"""Where lines go whose syslog_facility is not mail."""
 
 
 def chosen(
@@ -63,10 +65,12 @@ def _different(paths: list[str]) -> list[str]:
 
 def mail_log() -> str | None:
     """Give the file into which this host's Postfix writes, None if only the journal has it."""
-    configured = _maillog_file()
-    if configured and configured.startswith("/") and os.path.isfile(configured):
+    asked = _asked_postfix()
+    configured = asked.get("maillog_file", "")
+    if configured.startswith("/") and os.path.isfile(configured):
         return configured
-    return next((path for path in MAIL_LOGS if os.path.isfile(path)), None)
+    usual = MAIL_LOGS if asked.get("syslog_facility", "mail") == "mail" else OTHER_LOGS
+    return next((path for path in usual if os.path.isfile(path)), None)
 
 
 def at_hand() -> tuple[str, ...]:
@@ -81,7 +85,7 @@ def usual(sources: Sequence[Source]) -> bool:
 
 
 def _is_ours(path: str) -> bool:
-    if not os.path.realpath(path).startswith("/var/log/") and path != _maillog_file():
+    if not os.path.realpath(path).startswith("/var/log/") and path != _asked_postfix().get("maillog_file"):
         return False
     try:
         with open(path, "rb") as log:
@@ -96,11 +100,14 @@ def _is_ours(path: str) -> bool:
     return not name or name[0].decode("utf-8", "replace").partition(".")[0] in (mine, "localhost")
 
 
-def _maillog_file() -> str | None:
+def _asked_postfix() -> dict[str, str]:
+    """Give what Postfix says of where it logs; nothing where it cannot be asked."""
     try:
-        return LiveHost().run("postconf", "-h", "maillog_file").stdout.strip() or None
+        answer = LiveHost().run("postconf", "maillog_file", "syslog_facility").stdout
     except CannotLook:
-        return None
+        return {}
+    pairs = (line.partition("=") for line in answer.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _opened_journal(since: str | None, problems: dict[str, str]) -> list[Source]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from maildoctor.host import CannotLook
+from maildoctor.maillog import places
 from maildoctor.maillog.follow import Tail, new_lines
 from maildoctor.maillog.journal import lines_of_export
 from maildoctor.maillog.line import parse, service_of
@@ -299,3 +300,23 @@ def test_following_survives_rotation_and_truncation(tmp_path: Path) -> None:
         log.write("end\n")
     follower.join(10)
     assert seen == [b"one", b"two", b"three", b"end"]
+
+
+def test_the_logs_of_this_host_are_those_that_postfix_and_its_verifiers_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = {name: str(tmp_path / name) for name in ("mail.log", "syslog", "auth.log", "postfix.log")}
+    for path in logs.values():
+        Path(path).touch()
+    asked: dict[str, str] = {}
+    monkeypatch.setattr(places, "MAIL_LOGS", (logs["mail.log"], logs["syslog"]))
+    monkeypatch.setattr(places, "OTHER_LOGS", (logs["syslog"],))
+    monkeypatch.setattr(places, "AUTH_LOG", logs["auth.log"])
+    monkeypatch.setattr(places, "_asked_postfix", lambda: asked)
+    assert places.at_hand() == (logs["mail.log"], logs["auth.log"])
+    asked["syslog_facility"] = "local0"
+    assert places.at_hand() == (logs["syslog"], logs["auth.log"])
+    asked["maillog_file"] = logs["postfix.log"]
+    assert places.at_hand() == (logs["postfix.log"], logs["auth.log"])
+    problems: dict[str, str] = {}
+    assert [each.name for each in places.chosen((), False, False, None, problems)] == list(places.at_hand())
