@@ -28,6 +28,12 @@ def value(declared: type[T]) -> type[T]:
     return declared
 
 
+def replace(old: T, **changed: Any) -> T:
+    """Give a value like ``old`` but for what is ``changed``. Raises TypeError for a name that it lacks."""
+    fields: tuple[str, ...] = getattr(old, "_fields", ())
+    return type(old)(**{**{name: getattr(old, name) for name in fields}, **changed})
+
+
 def _fill(self: Any, *values: Any, **named: Any) -> None:
     fields = self._fields
     if len(values) > len(fields):

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,12 @@ from maildoctor.maillog.overlap import without_repeats
 from maildoctor.maillog.places import chosen, usual
 from maildoctor.maillog.scan import Progress, Reading, read
 from maildoctor.maillog.sources import Source, in_order, speaks_of_postfix
+from maildoctor.maillog.tally import Slots
 from maildoctor.maillog.wanted import Wanted, moment_of
 from maildoctor.report.ink import Colour
 from maildoctor.report.sanitise import visible
 from maildoctor.stage import Stage
+from maildoctor.value import replace, value
 
 if TYPE_CHECKING:
     from maildoctor.diagnosis import Diagnosis
@@ -31,7 +32,7 @@ LONG_WORK = 64 * 1024 * 1024
 """Bytes from which a progress bar is shown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ExplainLogOptions:
     """What was asked for on the command line."""
 
@@ -188,6 +189,7 @@ def _silent(finding: "Finding", seen: Seen) -> Incident:
         attempts=0,
         first="",
         last="",
+        slots=Slots(),
         services=tuple((name, 0) for name in finding.services),
         confirmed=True,
     )

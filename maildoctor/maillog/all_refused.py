@@ -1,13 +1,12 @@
 """A handful of refusals in a log in which nobody ever got in: too few to call anybody a stranger."""
 
-from dataclasses import replace
-
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, of_tally
 from maildoctor.maillog.order import Case, Said, cause, causes_of, whole_of
 from maildoctor.maillog.people import SEVERAL
 from maildoctor.maillog.tally import Tally
 from maildoctor.stage import Stage
+from maildoctor.value import replace
 
 HANDFUL = 5
 

@@ -1,11 +1,11 @@
 """Keeps users who mistype and strangers who guess apart: each incident shows its own people and times."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from maildoctor.maillog.incident import Incident, Kind, Names
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.tally import Slots, Span
+from maildoctor.value import replace
 
 
 def kept_apart(incidents: Sequence[Incident], ledger: Ledger) -> list[Incident]:

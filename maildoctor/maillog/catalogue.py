@@ -10,9 +10,8 @@ matter); a text ending in ``{*}`` may go on in any way.
 import functools
 import json
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from maildoctor.pattern import pattern
 from maildoctor.stage import Stage
@@ -33,8 +32,7 @@ _REMEMBERED = 1024
 LONGEST_REMEMBERED = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """A likely reason: what it means, what tells it from the others, and what mends it."""
 
     code: str
@@ -43,8 +41,7 @@ class Cause:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One entry. ``causes`` are codes, the likeliest first, by the errno text (or "" for any)."""
 
     id: str
@@ -53,7 +50,7 @@ class Message:
     stage: Stage | None
     role: Role
     meaning: str
-    causes: dict[str, tuple[str, ...]] = field(hash=False)
+    causes: dict[str, tuple[str, ...]]
     side: Side = "server"
     weak: bool = False
     """Said once when a process starts, not about one attempt."""
@@ -80,12 +77,11 @@ class Message:
         return self.causes.get("", ())
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(NamedTuple):
     """A message that the catalogue knows, with what varied in it."""
 
     message: Message
-    fields: dict[str, str] = field(hash=False)
+    fields: dict[str, str]
 
     @property
     def detail(self) -> str:

@@ -1,7 +1,5 @@
 """Incidents of refused passwords: a crowd of strangers, a user who mistypes, or everybody shut out."""
 
-from dataclasses import replace
-
 from maildoctor.maillog.catalogue import Cause, Message
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, Names, names_of, of_tally, shown
@@ -10,6 +8,7 @@ from maildoctor.maillog.order import Case, cause, causes_of
 from maildoctor.maillog.people import FEW, SEVERAL, People, is_local, sort_out
 from maildoctor.maillog.tally import Tally
 from maildoctor.stage import Stage
+from maildoctor.value import replace
 
 DROWNED = 10
 """So many times more strangers, and a few people who are refused need not be people at all."""

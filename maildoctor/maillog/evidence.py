@@ -6,7 +6,6 @@ The last 8 MiB are read and no more, so that a first time may be "at least since
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from maildoctor.host import CannotLook, Host, Missing
@@ -18,6 +17,7 @@ from maildoctor.maillog.reader import Reader
 from maildoctor.maillog.scan import Scanner
 from maildoctor.maillog.stamps import Calendar, earlier
 from maildoctor.maillog.tally import Tally
+from maildoctor.value import replace, value
 
 TAIL = 8 * 1024 * 1024
 """Bytes of a log's end that are read."""
@@ -36,7 +36,7 @@ JOURNAL = (
 """Facilities mail, auth and authpriv, and both names of Postfix's unit."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogWitness:
     """What the log says for one possible cause. Times are ISO 8601; ``errno`` is the text of errno(3)."""
 

@@ -2,13 +2,13 @@
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from maildoctor.maillog.catalogue import Cause
 from maildoctor.maillog.masking import without_secrets
 from maildoctor.maillog.tally import Slots, Tally
 from maildoctor.report.sanitise import visible
 from maildoctor.stage import Stage
+from maildoctor.value import value
 
 
 class Kind(enum.StrEnum):
@@ -34,7 +34,7 @@ Names = tuple[tuple[str, int], ...]
 """Names with how often they came up, the most frequent first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Incident:
     """Everything of one cause. All text is fit for a terminal, and without secrets."""
 
@@ -47,6 +47,7 @@ class Incident:
     attempts: int
     first: str
     last: str
+    slots: Slots
     services: Names = ()
     clients: Names = ()
     users: Names = ()
@@ -65,10 +66,9 @@ class Incident:
     uncertain: bool = False
     """Whether it may be no fault at all."""
     minor: bool = False
-    slots: Slots = field(default_factory=Slots, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Judgement:
     """What a log says as a whole."""
 

@@ -1,7 +1,5 @@
 """From tallies to a verdict and a few incidents, the most important first."""
 
-from dataclasses import replace
-
 from maildoctor.maillog import crowd
 from maildoctor.maillog.all_refused import a_handful_refused
 from maildoctor.maillog.apart import kept_apart
@@ -22,6 +20,7 @@ from maildoctor.maillog.testimony import (
     without_what_was_passed,
 )
 from maildoctor.stage import Stage
+from maildoctor.value import replace
 
 FEW_LINES = 5000
 MANY_FAILURES = 20

@@ -1,7 +1,5 @@
 """All that was gathered from a log, or from a part of it; parts that were read side by side are merged."""
 
-from dataclasses import dataclass, field
-
 from maildoctor.maillog.rows import Columns, Key, Row
 from maildoctor.maillog.tally import SAMPLES, Attempt, Span, Tally
 from maildoctor.maillog.visitors import Visitors
@@ -15,22 +13,23 @@ UNKNOWN_SHAPES = 50
 PROBE_USER = b"maildoctor-probe-"
 
 
-@dataclass
 class Ledger:
     """Counts, tallies and who is who."""
 
-    lines: int = 0
-    failed: int = 0
-    logins: int = 0
-    probes: int = 0
-    span: Span = field(default_factory=Span)
-    tallies: dict[Key, Tally] = field(default_factory=dict)
-    login_tally: Tally = field(default_factory=lambda: Tally(people=False))
-    visitors: Visitors = field(default_factory=Visitors)
-    unknown: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    verifier_failed: int = 0
-    _batches: dict[Key, list[Row]] = field(default_factory=dict)
-    _waiting: int = 0
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.lines = 0
+        self.failed = 0
+        self.logins = 0
+        self.probes = 0
+        self.span = Span()
+        self.tallies: dict[Key, Tally] = {}
+        self.login_tally = Tally(people=False)
+        self.visitors = Visitors()
+        self.unknown: dict[str, tuple[int, bytes]] = {}
+        self.verifier_failed = 0
+        self._batches: dict[Key, list[Row]] = {}
+        self._waiting = 0
 
     def attempt(self, attempt: Attempt, refused: bool) -> None:
         """Count one AUTH command that failed; ``refused`` by a verifier, rather than for a fault."""

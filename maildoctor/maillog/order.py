@@ -1,13 +1,13 @@
 """Puts the likely causes of one incident in order: what else the log says, and what ``check`` sees."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 from maildoctor.maillog.catalogue import Catalogue, Cause, Message
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.stamps import earlier, moment
 from maildoctor.maillog.tally import Span, Tally
+from maildoctor.value import value
 
 BRIEF = timedelta(minutes=2)
 """What lasted no longer, between logins, may have been a restart."""
@@ -24,7 +24,7 @@ Said = tuple[Message, str, Tally]
 """A message, what varied in it, and how often it was said."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Seen:
     """A fault that ``check`` sees on the host that wrote the log."""
 
@@ -39,7 +39,7 @@ Findings = Mapping[str, Seen]
 """What ``check`` sees, by code; root causes stand before their consequences."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Case:
     """What is judged, and with what."""
 

@@ -11,12 +11,12 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from maildoctor.host import CannotLook
 from maildoctor.maillog.sources import Source
 from maildoctor.maillog.stamps import STAMP, Calendar
 from maildoctor.maillog.unwrap import batched, lines_of
+from maildoctor.value import replace
 
 TRIED = 500
 """Lines about logins that are sought elsewhere where two sources begin to overlap."""
@@ -34,11 +34,12 @@ Stamped = tuple[Moment, int]
 """When a line was written, to the second, and a hash of what follows its time stamp."""
 
 
-@dataclass
 class Repeats:
     """How many lines were dropped because they stand elsewhere too."""
 
-    count: int = 0
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.count = 0
 
 
 def without_repeats(sources: list[Source]) -> tuple[list[Source], Repeats]:

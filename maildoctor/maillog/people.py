@@ -6,7 +6,6 @@ under the same name: guessers use LOGIN. Everybody else is a stranger.
 """
 
 import ipaddress
-from dataclasses import dataclass, field
 
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.visitors import Profile
@@ -18,24 +17,25 @@ FEW = 20
 """So many refusals in all are no attack yet."""
 
 
-@dataclass
 class People:
     """How many refusals belong to whom."""
 
-    users: int = 0
-    """Refusals of addresses that also logged in."""
-    shut_out: int = 0
-    """Refusals of people who never logged in."""
-    strangers: int = 0
-    user_names: dict[bytes, int] = field(default_factory=dict)
-    shut_out_names: dict[bytes, int] = field(default_factory=dict)
-    shut_out_addresses: dict[bytes, int] = field(default_factory=dict)
-    stranger_addresses: int = 0
-    user_addresses: dict[bytes, int] = field(default_factory=dict)
-    guessed: list[bytes] = field(default_factory=list)
-    """Addresses that got in after trying several names."""
-    fell_silent: list[bytes] = field(default_factory=list)
-    """Addresses that used to log in, and were only refused after the last login of anybody."""
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self.users = 0
+        """Refusals of addresses that also logged in."""
+        self.shut_out = 0
+        """Refusals of people who never logged in."""
+        self.strangers = 0
+        self.user_names: dict[bytes, int] = {}
+        self.shut_out_names: dict[bytes, int] = {}
+        self.shut_out_addresses: dict[bytes, int] = {}
+        self.stranger_addresses = 0
+        self.user_addresses: dict[bytes, int] = {}
+        self.guessed: list[bytes] = []
+        """Addresses that got in after trying several names."""
+        self.fell_silent: list[bytes] = []
+        """Addresses that used to log in, and were only refused after the last login of anybody."""
 
 
 def sort_out(ledger: Ledger, refused: int) -> People:

@@ -3,12 +3,12 @@
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from maildoctor.host import CannotLook, LiveHost
 from maildoctor.maillog.evidence import MAIL_LOGS, journal_command
 from maildoctor.maillog.sources import Source, journal_source, open_source, rotation_set
 from maildoctor.maillog.stamps import STAMP
+from maildoctor.value import replace
 
 AUTH_LOG = "/var/log/auth.log"
 OTHER_LOGS = ("/var/log/syslog", "/var/log/messages")

@@ -11,7 +11,6 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from maildoctor.host import CannotLook
 from maildoctor.maillog.fast import FastLane
@@ -34,13 +33,14 @@ Progress = Callable[[int], None]
 Calendars = dict[str, Calendar]
 
 
-@dataclass
 class Reading:
     """What came of reading: the ledger, what could not be read and why, and whether Ctrl-C ended it."""
 
-    ledger: Ledger = field(default_factory=Ledger)
-    problems: dict[str, str] = field(default_factory=dict)
-    interrupted: bool = False
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self.ledger = Ledger()
+        self.problems: dict[str, str] = {}
+        self.interrupted = False
 
 
 class Scanner:

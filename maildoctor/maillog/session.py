@@ -1,25 +1,24 @@
 """What one smtpd process said since its last client came."""
 
-from dataclasses import dataclass, field
-
 from maildoctor.maillog.catalogue import Message, Recognised
 from maildoctor.maillog.tally import Attempt
 
 
-@dataclass(slots=True)
 class Session:
     """What is known of one smtpd process since its last client came."""
 
-    service: str = ""
-    reason: Recognised | None = None
-    said: Attempt | None = None
-    """The line that stands for ``reason`` until an attempt ends with it."""
-    weak: Recognised | None = None
-    logged_in: bool = False
-    denied: list[tuple[Attempt, str]] = field(default_factory=list)
-    """Refusals to relay with their text; whether the client had logged in is told when it goes."""
-    cut_off: bool = False
-    """The client went in the middle of AUTH."""
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self.service = ""
+        self.reason: Recognised | None = None
+        self.said: Attempt | None = None
+        """The line that stands for ``reason`` until an attempt ends with it."""
+        self.weak: Recognised | None = None
+        self.logged_in = False
+        self.denied: list[tuple[Attempt, str]] = []
+        """Refusals to relay with their text; whether the client had logged in is told when it goes."""
+        self.cut_off = False
+        """The client went in the middle of AUTH."""
 
     @property
     def speaks(self) -> bool:

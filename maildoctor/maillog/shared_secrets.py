@@ -1,13 +1,12 @@
 """Refusals of CRAM-MD5 and its like alone, which guessers hardly use: no store may hold what they need."""
 
-from dataclasses import replace
-
 from maildoctor.maillog.incident import Incident, Kind, of_tally
 from maildoctor.maillog.order import Case, Said, cause, causes_of, whole_of
 from maildoctor.maillog.people import FEW, SEVERAL
 from maildoctor.maillog.smtpd_text import SECRET_MECHANISMS
 from maildoctor.maillog.tally import Tally
 from maildoctor.stage import Stage
+from maildoctor.value import replace
 
 
 def unserved(refusals: list[Said], case: Case) -> Incident | None:

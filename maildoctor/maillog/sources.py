@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
@@ -16,6 +15,7 @@ from maildoctor.host.errors import CommandMissing
 from maildoctor.maillog.stamps import STAMP, Calendar
 from maildoctor.maillog.unwrap import CHUNK, HEAD, layer_of, unwrapped
 from maildoctor.pattern import pattern
+from maildoctor.value import value
 
 ENOUGH = 8 * 1024 * 1024
 """Bytes in which Postfix must be named if it wrote a log."""
@@ -24,7 +24,7 @@ ROTATED = pattern(r"(?:[.-]\d{1,10}){0,4}(?:\.(?:gz|xz|bz2|zst|lzma))?")
 """What logrotate adds to a name: a number, or a date (dateformat) of up to four parts."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Source:
     """One source: a name for people, when it begins and ends, and, for a plain file, its size."""
 

@@ -1,7 +1,6 @@
 """What a verifier said of the very attempts that smtpd writes as refused: one attempt, one cause."""
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from maildoctor.maillog.catalogue import Message
 from maildoctor.maillog.causes import SILENT
@@ -12,6 +11,7 @@ from maildoctor.maillog.people import FEW, SEVERAL
 from maildoctor.maillog.stamps import earlier
 from maildoctor.maillog.tally import Tally
 from maildoctor.stage import Stage
+from maildoctor.value import replace
 
 _VERIFIERS = ("saslauthd", "saslauthd reason", "pam", "dovecot")
 _GENERAL = ("wrong-password", "password-guessing", "every-login-fails")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maildoctor.maillog.catalogue import Catalogue, Recognised
 from maildoctor.maillog.line import Line
@@ -42,8 +42,7 @@ _DENIED = pattern(r'apparmor="DENIED" .*?profile="(?P<profile>[^"]*)"(?: name="(
 _AVC = pattern(r'avc: +denied .*?(?:(?:path|name)="(?P<path>[^"]*)")?[^"]*scontext=(?P<profile>\S+)')
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """A verifier's line: what it says (None: nothing that matters), and about whom."""
 
     found: Recognised | None

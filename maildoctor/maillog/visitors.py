@@ -2,7 +2,6 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field
 from operator import itemgetter
 
 from maildoctor.maillog.rows import Columns, Row
@@ -17,19 +16,20 @@ Arrival = tuple[int, Row]
 """Where in a block a line stands, and what it says."""
 
 
-@dataclass(slots=True)
 class Profile:
     """What one address did: strangers and users who mistype are told apart by it."""
 
-    refused: int = 0
-    logins: int = 0
-    users: dict[bytes, int] = field(default_factory=dict)
-    more_users: bool = False
-    plain: bool = False
-    login: bool = False
-    guessed: bool = False
-    """It logged in after it had been refused under several other names."""
-    span: Span = field(default_factory=Span)
+    def __init__(self) -> None:
+        """Begin with nothing done."""
+        self.refused = 0
+        self.logins = 0
+        self.users: dict[bytes, int] = {}
+        self.more_users = False
+        self.plain = False
+        self.login = False
+        self.guessed = False
+        """It logged in after it had been refused under several other names."""
+        self.span = Span()
 
     def merge(self, other: "Profile") -> None:
         """Take in what the address did further on in the log."""
@@ -63,18 +63,19 @@ class Profile:
         self.span.add(when)
 
 
-@dataclass
 class Visitors:
     """All who are remembered: those who logged in, those who came again, and the latest of the others."""
 
-    accounts: dict[bytes, None] = field(default_factory=dict)
-    """Names that logged in."""
-    profiles: OrderedDict[bytes, Profile] = field(default_factory=OrderedDict)
-    """Addresses that logged in, or were refused more than once."""
-    once: dict[bytes, Glimpse] = field(default_factory=dict)
-    """Addresses that were refused a single time, and nothing else."""
-    forgotten: int = 0
-    """Refusals of addresses that are no longer remembered: strangers, who never logged in."""
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self.accounts: dict[bytes, None] = {}
+        """Names that logged in."""
+        self.profiles: OrderedDict[bytes, Profile] = OrderedDict()
+        """Addresses that logged in, or were refused more than once."""
+        self.once: dict[bytes, Glimpse] = {}
+        """Addresses that were refused a single time, and nothing else."""
+        self.forgotten = 0
+        """Refusals of addresses that are no longer remembered: strangers, who never logged in."""
 
     def come(self, refusals: Columns, logins: Columns) -> None:
         """Note many refusals and logins in the order of the log."""

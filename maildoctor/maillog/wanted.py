@@ -1,8 +1,8 @@
 """Which attempts were asked for: ``--since``, ``--until``, ``--service``, ``--client``, ``--user``."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from maildoctor.maillog.stamps import earlier
 from maildoctor.maillog.tally import Attempt
@@ -12,8 +12,7 @@ _AGO = pattern(r"-?(\d{1,6}) ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What to keep; empty fields keep everything. Times are ISO 8601 text."""
 
     since: str = ""

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pytest
 
-from maildoctor.value import value
+from maildoctor.value import replace, value
 
 
 @value
@@ -34,6 +34,14 @@ def test_equality_is_by_class_and_values() -> None:
     assert len({Child("a"), Child("a"), Child("b")}) == 2
     parents: list[Parent] = [Child("a"), Sibling("a")]
     assert parents[0] != parents[1]
+
+
+def test_a_value_like_another_differs_in_what_was_named() -> None:
+    child = Child("a", size=4)
+    assert replace(child, name="b") == Child("b", size=4)
+    assert child == Child("a", size=4)
+    with pytest.raises(TypeError):
+        replace(child, weight=1)
 
 
 @pytest.mark.parametrize(

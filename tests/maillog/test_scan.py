@@ -71,7 +71,8 @@ def scanned(parts: list[bytes], *, every_line: bool = False) -> Ledger:
 
 def outputs(ledger: Ledger) -> str:
     """All that would be printed."""
-    reading = Reading(ledger)
+    reading = Reading()
+    reading.ledger = ledger
     judgement: Judgement = judge(ledger)
     text = log_json.render(judgement, reading, ["x"])
     json.loads(text)
