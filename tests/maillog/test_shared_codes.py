@@ -1,0 +1,61 @@
+"""What a log shows has the code under which ``check`` finds the same fault."""
+
+import pytest
+
+from maildoctor.check import all_checks
+from tests.maillog.lines import judged
+
+HEADS = {
+    "smtpd": "Nov  7 10:16:36 mail postfix/submission/smtpd[812]: ",
+    "master": "Nov  7 10:16:36 mail postfix/master[12]: ",
+    "dovecot": "Nov  7 10:16:36 mail dovecot: auth: ",
+}
+THROTTLED = [
+    f"{HEADS['master']}warning: process /usr/lib/postfix/sbin/smtpd pid 812 exit status 1",
+    f"{HEADS['master']}warning: /usr/lib/postfix/sbin/smtpd: bad command startup -- throttling",
+]
+SAID = (
+    ("dovecot-passdb-missing", "dovecot", "Fatal: No passdbs specified in configuration file. PLAIN"),
+    (
+        "dovecot-mechanism-unserved",
+        "dovecot",
+        "Fatal: CRAM-MD5 mechanism can't be supported with given passdbs",
+    ),
+    ("dovecot-mechanism-unknown", "dovecot", "Fatal: Unknown authentication mechanism 'logn'"),
+    ("dovecot-passdb-driver-missing", "dovecot", "Fatal: Unknown passdb driver 'ldap'"),
+    ("dovecot-passdb-unprepared", "dovecot", "Error: passwd-file: missing passwd file: /etc/dovecot/users"),
+    (
+        "queue-space-short",
+        "smtpd",
+        "warning: not enough free space in mail queue: 9 bytes < 1.5*message size",
+    ),
+    (
+        "proxy-filter-unanswered",
+        "smtpd",
+        "warning: connect to proxy filter 127.0.0.1:10024: Connection refused",
+    ),
+    ("mynetworks-malformed", "smtpd", "warning: mynetworks: bad net/mask pattern: 192.0.2.1/99"),
+    ("tls-level-unknown", "smtpd", 'fatal: Invalid TLS level "yes"'),
+    ("inet-interfaces-unusable", "smtpd", "fatal: config variable inet_interfaces: host not found: mail"),
+    (
+        "postfix-ground-missing",
+        "master",
+        "fatal: file main.cf: parameter mail_owner: unknown user name value: x",
+    ),
+    ("parameter-unexpandable", "smtpd", "fatal: dictionary mail_dict: macro processing error"),
+    ("daemon-program-unusable", "master", "fatal: master_spawn: exec /usr/sbin/smtpd: Permission denied"),
+    ("companion-service-missing", "smtpd", "warning: connect #1 to subsystem private/rewrite: No such file"),
+    ("queue-subdirectory-impassable", "smtpd", "warning: connect to private/anvil: Permission denied"),
+    (
+        "smtpd-limit-reached",
+        "master",
+        'warning: service "submission" (587) has reached its process limit "1": x',
+    ),
+)
+
+
+@pytest.mark.parametrize(("code", "program", "text"), SAID, ids=[code for code, *_ in SAID])
+def test_a_log_names_the_fault_as_check_does(code: str, program: str, text: str) -> None:
+    assert code in {each.code for each in all_checks()}
+    ended = THROTTLED if text.startswith("fatal: ") else []
+    assert judged([HEADS[program] + text, *ended]).incidents[0].code == code
