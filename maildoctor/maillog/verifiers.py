@@ -91,7 +91,9 @@ class Verifiers:
             found = Recognised(
                 found.message, {**found.fields, "what": _realm_hint(match["user"], match["realm"])}
             )
-        return Heard(found, user, b"", match["service"][:40], match["mech"][:40], ends=True)
+        # "smtp" is what every smtpd calls itself there, whatever its service in master.cf is called.
+        service = "" if match["service"] == "smtp" else match["service"][:40]
+        return Heard(found, user, b"", service, match["mech"][:40], ends=True)
 
     def _dovecot(self, text: str, line_of_auth: bool) -> Heard | None:
         if not (text.startswith(_OURS) or _SEVERITY.match(text) or _LOGIN_SERVICE.match(text)):
