@@ -101,8 +101,6 @@ class _Template:
         self.literal, self.size = max(literals, key=len), sum(map(len, literals))
 
     def match(self, text: str) -> dict[str, str] | None:
-        if self.literal not in text:
-            return None
         if self._pattern is None:
             self._pattern = _compiled(self._text)
         found = self._pattern.match(text)
@@ -134,6 +132,8 @@ class Catalogue:
         for message in self.messages.values():
             for program in message.programs:
                 self._templates.setdefault(program, []).extend(_Template(t, message) for t in message.texts)
+        for templates in self._templates.values():
+            templates.sort(key=lambda template: -template.size)
         self._remembered: dict[tuple[str, str], Recognised | None] = {}
 
     def recognise(self, program: str, text: str) -> Recognised | None:
@@ -151,14 +151,10 @@ class Catalogue:
         return answer
 
     def _search(self, program: str, text: str) -> Recognised | None:
-        best: tuple[int, Recognised] | None = None
         for template in self._templates.get(program, ()):
-            if best and template.size <= best[0]:
-                continue
-            fields = template.match(text)
-            if fields is not None:
-                best = template.size, Recognised(template.message, fields)
-        return best[1] if best else None
+            if template.literal in text and (fields := template.match(text)) is not None:
+                return Recognised(template.message, fields)
+        return None
 
 
 @functools.cache

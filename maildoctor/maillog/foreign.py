@@ -19,6 +19,11 @@ _WRAPPED = pattern(
     rb"[^\n\[\]]{1,300}\[\d{1,10}\]: (?=(?:" + STAMP_TEXT + rb") [^\s\[\]]{1,255} "
     rb"(?:postfix|dovecot|saslauthd)[\w./-]{0,80}(?:\[\d{1,10}\])?: )"
 )
+_PIPED = pattern(
+    # systemd-cat and its like: what a program printed without a time, behind their own name.
+    rb"((?:" + STAMP_TEXT + rb") [^\s\[\]]{1,255} )[^\s\[\]:]{1,100}(?:\[\d{1,10}\])?: "
+    rb"(?=(?:postfix[\w.-]{0,80}/[\w./-]{1,80}|saslauthd)\[\d{1,10}\]: )"
+)
 _TAGGED = pattern(
     rb"(?:\S{1,80} )?(?:\S{1,255} )?[^\s\[\]:]{1,100}\[\d{1,10}\]: |- \S{1,255} [^\s\[\]:]{1,100}: "
 )
@@ -46,6 +51,7 @@ _UNIT = pattern(
 )
 _SOLARIS = pattern(rb"(?<=: )\[ID \d{1,10} \w{1,16}\.\w{1,16}\] ")
 _SMTPD_SAID = pattern(rb"(?:warning: SASL |[0-9A-Za-z]{1,32}: client=\S{1,300}, sasl_method=)")
+_HAS_TAG = pattern(rb"[^\n]{0,200}?smtpd\[\d{1,10}\]: ")
 _STAMPED = pattern(rb"(?:" + STAMP_TEXT + rb") (?:\S{1,255} )?")
 HEAD_LINES = 200
 
@@ -59,6 +65,8 @@ def canonical(raw: bytes) -> bytes:
     """Give a line, without its line end, in syslog's form; one that cannot be understood as it is."""
     if wrapped := _WRAPPED.match(raw):
         raw = raw[wrapped.end() :]
+    elif piped := _PIPED.match(raw):
+        raw = piped[1] + raw[piped.end() :]
     if _NORMAL.match(raw):
         return raw
     line = _COLOUR.sub(b"", raw) if b"\x1b[" in raw[:200] else raw
@@ -104,6 +112,7 @@ def _untagged(line: bytes) -> bytes:
     """Name smtpd before a line that only it writes, and that lacks a program's name (``-o cat``)."""
     stamp = _STAMPED.match(line)
     text = line[stamp.end() :] if stamp else line
-    if not _SMTPD_SAID.match(text) and not (b"SASL " in text[:400] and TERMINAL.match(text)):
+    said = _SMTPD_SAID.match(text) or (b"SASL " in text[:400] and TERMINAL.match(text))
+    if not said or _HAS_TAG.match(line):
         return line
     return (line[: stamp.end()] if stamp else b"") + b"postfix/smtpd[0]: " + text

@@ -48,7 +48,8 @@ class Line(NamedTuple):
 def parse(raw: bytes) -> Line:
     """Take a line without its line end apart. Nothing in it is trusted; every line has an answer."""
     raw = raw[:LONGEST].rstrip(b"\r\x00 ")
-    match = _WITH_PID.match(raw) or _WITHOUT_PID.match(raw)
+    # Seeking a process id where there is none would take longer than all the rest.
+    match = (b"]" in raw and _WITH_PID.match(raw)) or _WITHOUT_PID.match(raw)
     if match is None:
         return _fragment(raw)
     text, times = raw[match.end() :], 1

@@ -75,13 +75,14 @@ class Reader:
 
     def line(self, raw: bytes) -> None:
         """Take one line, without its line end."""
-        if match := FAILURE.match(raw):
+        ours = b"smtpd[" in raw
+        if ours and (match := FAILURE.match(raw)):
             stamp, tag, pid = match["stamp"], match["tag"], match["pid"]
             self._ended(
                 raw, self.calendar.iso(stamp), service_of(tag), pid, match["client"], match["address"],
                 match["mechanism"].decode("ascii"), match["reason"].rstrip(b"\r\x00 "),
             )  # fmt: skip
-        elif match := LOGIN.match(raw):
+        elif ours and (match := LOGIN.match(raw)):
             self._logged_in(raw, match)
         elif self._other(raw, parse(raw)):
             return

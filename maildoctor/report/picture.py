@@ -8,7 +8,7 @@ from maildoctor.maillog.tally import Slots
 COLUMNS = 48
 BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = ".:-=+*%#"
-TAILS = {15: "0:00", 13: ":00:00", 10: "T00:00:00"}
+TAILS = {15: "0:00", 13: ":00:00", 10: "T00:00:00", 7: "-01T00:00:00", 4: "-01-01T00:00:00"}
 
 
 def picture(slots: Slots, *, ascii_only: bool = False) -> str:

@@ -225,6 +225,27 @@ def test_syslog_ng_says_how_often_in_its_own_way() -> None:
 
 
 @pytest.mark.parametrize(
+    "head",
+    [
+        "Nov  7 10:16:36 mail mail.warn postfix/smtpd[7]: ",
+        "Nov  7 10:16:36 mail.warn mail postfix/smtpd[7]: ",
+        "Nov  7 10:16:36 mail/mail local2.info postfix/smtpd[7]: ",
+        "Nov  7 10:16:36 [2001:db8::1] postfix/smtpd[7]: ",
+        "2026/11/07 10:16:36 mail postfix/smtpd[7]: ",
+        "2026-11-07T10:16:36.123456789Z postfix/smtpd[7]: ",
+        "postfix/smtpd[7]: ",
+        "Nov  7 10:16:36 mail systemd-cat[70]: postfix/smtpd[7]: ",
+        "Nov  7 10:16:36 mail wrapper: Nov  7 10:16:36 mx postfix/smtpd[7]: ",
+        "Nov  7 10:16:36 mail cat[70]: Nov  7 10:16:36 mx postfix/smtpd[7]: ",
+    ],
+)
+def test_further_words_before_the_program_are_no_part_of_the_client(tmp_path: Path, head: str) -> None:
+    ledger = ledger_of(tmp_path / "x", (head + refused("unknown[203.0.113.9]", "hoge") + "\n").encode())
+    (tally,) = ledger.tallies.values()
+    assert tally.clients.most(2) == [(b"unknown[203.0.113.9]", 1)]
+
+
+@pytest.mark.parametrize(
     "row",
     [
         "Nov  7 10:16:36 mail postfix/smtpd[7]: x",
