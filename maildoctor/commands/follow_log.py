@@ -14,39 +14,50 @@ from maildoctor.maillog.follow import new_lines
 from maildoctor.maillog.foreign import canonical
 from maildoctor.maillog.incident import sample, shown
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
+from maildoctor.maillog.order import Case, causes_of
 from maildoctor.maillog.places import at_hand
 from maildoctor.maillog.reader import Reader
 from maildoctor.maillog.stamps import Calendar
-from maildoctor.maillog.tally import Attempt
+from maildoctor.maillog.tally import Attempt, Tally
+from maildoctor.maillog.testimony import word_about
 from maildoctor.maillog.wanted import Wanted
 from maildoctor.report import ink
+
+CAUSES = 3
+"""How many likely causes of an attempt are told."""
+NOBODY = ("every-login-fails",)
+"""What a login rules out."""
 
 
 def follow(options: ExplainLogOptions, wanted: Wanted) -> ExitStatus:
     """Explain attempts until Ctrl-C, which is how this ends. Raises WrongUsage."""
     if options.as_json or options.output or "-" in options.files:
         raise WrongUsage("--follow: writes text about files or the journal to the terminal")
-    paths = list(options.files) or ([] if options.journal else list(at_hand()))
+    # A verifier speaks before smtpd does, so that its log is looked into first.
+    paths = list(options.files) or ([] if options.journal else list(reversed(at_hand())))
     where = ", ".join(paths) or "the journal"
     _write([("Following ", "dim"), (where, ""), ("; Ctrl-C ends it.", "dim")], options)
 
+    ledger = Ledger()
+
     def ended(attempt: Attempt, message: Message | None) -> None:
-        for line in explained(attempt, message):
+        ledger.settle()
+        for line in explained(attempt, message, Case(ledger, catalogue(), {}, CAUSES)):
             _write(line, options)
 
-    reader = Reader(Calendar(datetime.now()), Ledger(), wanted, ended)
+    reader = Reader(Calendar(datetime.now()), ledger, wanted, ended)
     try:
         with _lines(paths) as lines:
             for line in lines:
                 reader.line(canonical(line))
-                reader.ledger.settle()
+                ledger.settle()
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     return ExitStatus.FINE
 
 
-def explained(attempt: Attempt, message: Message | None) -> Iterator[ink.Line]:
-    """Yield what to say about one attempt."""
+def explained(attempt: Attempt, message: Message | None, case: Case) -> Iterator[ink.Line]:
+    """Yield what to say about one attempt, in the light of all that was read before."""
     who = shown(attempt.user) or "somebody (no name in the log)"
     where = f"{attempt.service or '?'}  {shown(attempt.client)}  {attempt.mechanism}"
     clock = attempt.when[11:19] or "--:--:--"
@@ -58,13 +69,14 @@ def explained(attempt: Attempt, message: Message | None) -> Iterator[ink.Line]:
     if message is None:
         yield [(f"          {sample(attempt.sample)}", "")]
         return
-    yield [(f"          {message.meaning}", "")]
-    known = catalogue().causes
-    for code in message.codes(attempt.key[1])[:3]:
-        cause = known[code]
+    said = word_about(attempt, case) if message.role == "refused" else None
+    said = said or (message, attempt.key[1], case.ledger.tallies.get(attempt.key, Tally()))
+    yield [(f"          {said[0].meaning}", "")]
+    causes = [each for each in causes_of(*said, case) if not (case.ledger.logins and each.code in NOBODY)]
+    for cause in causes[:CAUSES]:
         yield [
             ("          - ", ""),
-            (code, "bold"),
+            (cause.code, "bold"),
             (f": {cause.summary} Told by: {cause.told_apart_by}", ""),
         ]
 

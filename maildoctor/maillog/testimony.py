@@ -1,6 +1,7 @@
 """What a verifier said of the very attempts that smtpd writes as refused: one attempt, one cause."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from maildoctor.maillog.catalogue import Message
 from maildoctor.maillog.causes import SILENT
@@ -8,14 +9,16 @@ from maildoctor.maillog.incident import Incident, Kind, of_tally, sample, shown
 from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.order import Case, Said, causes_of, whole_of
 from maildoctor.maillog.people import FEW, SEVERAL
-from maildoctor.maillog.stamps import earlier
-from maildoctor.maillog.tally import Tally
+from maildoctor.maillog.stamps import earlier, moment
+from maildoctor.maillog.tally import Attempt, Tally
 from maildoctor.stage import Stage
 from maildoctor.value import replace
 
 _VERIFIERS = ("saslauthd", "saslauthd reason", "pam", "dovecot")
 _GENERAL = ("wrong-password", "password-guessing", "every-login-fails")
 """What smtpd's own lines say as well."""
+JUST = timedelta(seconds=30)
+"""So long before the end of an attempt its verifier may have spoken."""
 _RULES = ("user-not-permitted", "pam-service-refuses")
 
 
@@ -124,6 +127,30 @@ def with_the_verifiers_word(incident: Incident, said: list[Said], case: Case) ->
         causes=(*causes, *others),
         samples=tuple(dict.fromkeys((*samples, *incident.samples)))[:3],
     )
+
+
+def word_about(attempt: Attempt, case: Case) -> Said | None:
+    """Give what a verifier said within the last moments of a refused attempt, if it says why."""
+    name, known = {_account(shown(attempt.user))}, case.known.messages
+    said = [(known[key[0]], key[1], tally) for key, tally in case.ledger.tallies.items() if key[0] in known]
+    words = [
+        each
+        for each in said
+        if (_is_special(each, case) or _is_fault(each)) and _about(each[2], name) and _just(each[2], attempt)
+    ]
+    return max(words, key=lambda each: (each[2].span.last[:19], _is_fault(each)), default=None)
+
+
+def _is_fault(said: Said) -> bool:
+    message = said[0]
+    return message.role == "cause" and message.programs[0] in _VERIFIERS and not message.minor
+
+
+def _just(tally: Tally, attempt: Attempt) -> bool:
+    try:
+        return timedelta() <= moment(attempt.when) - moment(tally.span.last) + timedelta(seconds=1) <= JUST
+    except (ValueError, TypeError):
+        return False
 
 
 def _kind_of(code: str, incident: Incident, case: Case) -> Kind:

@@ -228,3 +228,26 @@ def test_why_tells_what_the_verifier_wrote_into_its_own_log(tmp_path: Path) -> N
     both = maildoctor("why", "hoge", str(mail), str(auth)).stdout.decode()
     assert "account-expired" not in alone
     assert both.index("account-expired") < both.index("wrong-password")
+
+
+def test_following_tells_what_the_verifier_said_and_what_worked_before(tmp_path: Path) -> None:
+    client, head = "dsl3.example.net[198.51.100.3]", "2026-11-07T10:11:40+01:00 mail saslauthd[713]: "
+    log = tmp_path / "syslog"
+    log.write_text("")
+    command = [sys.executable, "-m", "maildoctor", "explain-log", "--follow", str(log)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    assert process.stdout is not None
+    assert b"Following" in process.stdout.readline()
+    time.sleep(1)
+    gone = [each.replace("Permission denied", "No such file or directory") for each in broken(720)]
+    expired = "pam_unix(smtp:account): account hoge has expired (account expired)"
+    with log.open("a") as more:
+        wrong = line(700, refused(client, "hoge"))
+        more.write("\n".join([line(1, logged_in(client, "hoge")), head + expired, wrong, *gone]) + "\n")
+    said = [process.stdout.readline().decode() for _ in range(7)]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert ("hoge logged in" in said[0], "hoge stopped at verifying" in said[1]) == (True, True)
+    assert "account-expired" in said[3]
+    assert "hoge stopped at reachable" in said[4]
+    assert "saslauthd-not-running" in said[6]
