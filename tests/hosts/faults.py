@@ -89,6 +89,13 @@ FAULTS = (
         ("smtpd-conf-misplaced",),
     ),
     Fault(
+        "a misspelt auxprop plugin",
+        "sasldb",
+        "sed -i 's/^auxprop_plugin.*/auxprop_plugin: sasldb2/' /etc/postfix/sasl/smtpd.conf; systemctl restart postfix",
+        ("auxprop-plugin-unknown",),
+        releases=("trixie",),
+    ),
+    Fault(
         "only CRAM-MD5 with saslauthd",
         "saslauthd-chroot",
         "sed -i 's/^mech_list.*/mech_list: CRAM-MD5 DIGEST-MD5/' /etc/postfix/sasl/smtpd.conf; systemctl restart postfix",
@@ -169,6 +176,14 @@ FAULTS = (
         "saslauthd-chroot",
         "echo 'auth required pam_deny.so' > /etc/pam.d/smtp; systemctl restart saslauthd postfix",
         ("pam-service-refuses",),
+    ),
+    Fault(
+        "PAM asks a file that is not there",
+        "saslauthd-chroot",
+        "printf '%s\\n' 'auth required pam_listfile.so item=user sense=allow file=/etc/mailusers onerr=fail' "
+        "'auth required pam_unix.so' 'account required pam_unix.so' > /etc/pam.d/smtp; systemctl restart saslauthd postfix",
+        ("pam-service-refuses",),
+        releases=("bookworm",),
     ),
     Fault(
         "a mechanism that saslauthd does not know",

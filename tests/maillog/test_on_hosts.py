@@ -81,3 +81,20 @@ def test_the_journal_says_the_same_in_every_form(release: str) -> None:
         once, _ = explained(host, "/var/log/mail.log")
         twice, _ = explained(host, "--journal", "/var/log/mail.log")
         assert twice["totals"]["failed"] == once["totals"]["failed"]
+
+
+@pytest.mark.parametrize(("release", "start"), [("bookworm", "dovecot"), ("trixie", "saslauthd-chroot")])
+def test_an_expired_account_is_named_and_is_no_fault_of_the_server(release: str, start: str) -> None:
+    arrangement = ARRANGEMENTS[start]
+    with arranged(release, start) as host:
+        wait_for_login(host, arrangement)
+        host.sh("chage --expiredate 2020-01-01 hoge; systemctl try-restart saslauthd dovecot postfix")
+        host.sh("truncate --size 0 /var/log/mail.log /var/log/auth.log")
+        assert not arrangement.login(host).works
+        assert not arrangement.login(host, mechanism="LOGIN").works
+        time.sleep(1)
+        for words in ((), ("--journal",), ("--no-check",)):
+            answer, status = explained(host, *words)
+            assert (answer["incidents"][0]["code"], status) == ("account-expired", 0), answer
+            assert (answer["totals"]["failed"], answer["unknown_messages"]) == (2, []), answer
+        assert "account-expired" in host.run(["maildoctor", "why", "hoge"], check=False, timeout=60).stdout
