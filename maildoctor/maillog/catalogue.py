@@ -108,14 +108,22 @@ class _Template:
 
 
 def _compiled(text: str) -> re.Pattern[str]:
-    parts = _PLACEHOLDER.split(text)
-    pattern = ""
-    for index, part in enumerate(parts):
-        if index % 2 == 0:
-            pattern += re.escape(part)
-        else:
-            pattern += ".*?" if part == "*" else f"(?P<{part}>.*?)"
-    return re.compile(pattern + r"\.?\s*\Z", re.S)
+    """Make a pattern in which each literal part but the last stands at the first place where it can.
+
+    Going back would find nothing else, but take long where a stranger repeats such parts.
+    """
+    first, *rest = _PLACEHOLDER.split(text)
+    pairs = [*zip(rest[::2], rest[1::2], strict=True)]
+    pattern = re.escape(first)
+    for name, literal in pairs[:-1]:
+        pattern += f"(?>{_anything(name)}{re.escape(literal)})" if literal else _anything(name)
+    for name, literal in pairs[-1:]:
+        pattern += _anything(name) + re.escape(literal)
+    return re.compile(pattern + r"\.?\Z", re.S)
+
+
+def _anything(name: str) -> str:
+    return ".*?" if name == "*" else f"(?P<{name}>.*?)"
 
 
 class Catalogue:
@@ -138,6 +146,7 @@ class Catalogue:
 
     def recognise(self, program: str, text: str) -> Recognised | None:
         """Give the entry of ``program`` whose text says the most of what matches; None if none does."""
+        text = text.rstrip()
         key = (program, text)
         try:
             return self._remembered[key]

@@ -14,7 +14,7 @@ _AUTH_FAILURE = pattern(
     r"(?:\w*\s*: )?auth failure: \[user=(?P<user>.*?)\] \[service=(?P<service>.*?)\] "
     r"\[realm=(?P<realm>.*?)\] \[mech=(?P<mech>.*?)\] \[reason=(?P<reason>.*)\]\s*$"
 )
-_FUNCTION = pattern(r"[a-z_0-9]{0,40}\s*: ")
+_FUNCTION = pattern(r"(?<![a-z_0-9])[a-z_0-9]{0,40}\s{0,20}: ")
 _ON_STDERR = pattern(r"saslauthd\[\d{1,10}\] :")
 """saslauthd names itself where it writes to a terminal, or through systemd into the journal."""
 _PAM = pattern(

@@ -1,6 +1,7 @@
 """Each sample line under fixtures/logs has its verdict beside it."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,14 @@ def test_every_cause_that_a_message_names_is_told() -> None:
 def test_every_explained_message_exists() -> None:
     known = catalogue().messages
     assert {name for each in known.values() for name in each.explains} <= set(known)
+
+
+def test_no_text_takes_long_to_recognise() -> None:
+    known = catalogue()
+    begun = time.process_time()
+    for message in known.messages.values():
+        for text in message.texts:
+            first, *literals = re.split(r"\{[*\w]+\}", text)
+            for repeated in (*literals, " ", "".join(literals)):
+                known.recognise(message.programs[0], (first + 2000 * (repeated or " "))[:2000] + "!")
+    assert time.process_time() - begun < 8
