@@ -20,7 +20,7 @@ _WITHOUT_PID = pattern(
     rb"(?:[^\n:]{0,120}\s)??"
     rb"(?P<tag>postfix[\w./-]{0,80}|dovecot|saslauthd|auth|kernel|unix_chkpwd|sasl\w+2): "
 )
-_BARE_STAMP = pattern(rb"\s*(?P<stamp>" + STAMP_TEXT + rb")\s+(?:\S+\s+)?")
+_BARE_STAMP = pattern(rb"\s*(?P<stamp>" + STAMP_TEXT + rb")\s+(?:\S*[^\s:]\s+)?")
 _SEVERITIES = (b"warning: ", b"fatal: ", b"error: ", b"panic: ")
 _REPEATED = pattern(rb"message repeated (?P<times>\d{1,6}) times?: \[ ?(?P<text>.*?)\]?\s*$", re.S)
 AGAIN = pattern(

@@ -21,6 +21,7 @@ from maildoctor.maillog.smtpd_text import (
     DIGITS,
     FAILURE,
     LOGIN,
+    NAMELESS,
     REJECT,
     SECRET_MECHANISMS,
     SEVERITY,
@@ -32,7 +33,7 @@ from maildoctor.maillog.smtpd_text import (
 from maildoctor.maillog.stamps import Calendar
 from maildoctor.maillog.tally import Attempt
 from maildoctor.maillog.top import LONGEST_NAME
-from maildoctor.maillog.verifiers import VERIFIERS, Verifiers
+from maildoctor.maillog.verifiers import VERIFIERS, Verifiers, of_dovecots_log
 from maildoctor.maillog.wanted import Wanted
 
 SESSIONS = 512
@@ -347,10 +348,11 @@ class Reader:
 
     def _fragment(self, raw: bytes, line: Line) -> None:
         """A pasted piece of a log or of an SMTP dialogue, which names no program."""
+        line = line._replace(text=NAMELESS.sub(b"", line.text, count=1))
         if TERMINAL.match(line.text) or self._known.recognise("smtpd", plain(line.text)):
             self._smtpd(raw, line)
             return
-        if line.text.startswith((b"auth(", b"auth-worker(")):
+        if of_dovecots_log(line.text):
             self._verifier(raw, line)
             return
         if line.text.startswith(b"type=") and b" msg=audit(" in line.text[:40]:

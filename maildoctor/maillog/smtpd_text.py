@@ -22,6 +22,8 @@ TERMINAL = pattern(
     re.S,
 )
 LONGEST_CLIENT = 120
+NAMELESS = pattern(rb"^smtpd:? (?=warning: |fatal: |error: |panic: )")
+"""How people who describe a log name the program."""
 SEVERITY = pattern(rb"(?:warning|fatal|error|panic): ")
 CYRUS_SAID = pattern(rb"(?:warning: )?SASL authentication (?:failure|problem|error): ")
 CYRUS = pattern(r"SASL authentication (?:failure|problem|error): ")

@@ -137,6 +137,11 @@ class Verifiers:
         return Heard(found, found.fields.get("user", "").encode("utf-8", "surrogateescape")[:200])
 
 
+def of_dovecots_log(text: bytes) -> bool:
+    """Tell whether a line that names no program is of a log that Dovecot writes itself (log_path)."""
+    return _PROCESS.match(text[:500].decode("utf-8", "surrogateescape")) is not None
+
+
 def _without_beginnings(text: str) -> tuple[str, dict[str, str]]:
     """Take off what Dovecot puts before a message, and keep the user and the client that it names there."""
     about = {"user": "", "client": ""}
