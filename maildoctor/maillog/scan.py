@@ -164,8 +164,8 @@ def read(
     reading = Reading()
     if not sources:
         return reading
-    known = [source.plain_size for source in sources]
-    every_line = all(size is not None for size in known) and sum(size or 0 for size in known) <= SMALL
+    # What comes as a stream is measured as it is read.
+    every_line = sum(source.plain_size or 0 for source in sources) <= SMALL
     reader = Reader(sources[0].calendar, reading.ledger, wanted, listener)
     # Nothing here makes reference cycles, and looking for them costs a tenth of the time.
     gc.disable()

@@ -1,5 +1,6 @@
 """Whatever the bytes and wherever a log is cut: no crash, no escape out, the same result."""
 
+import gzip
 import json
 import os
 import random
@@ -184,3 +185,12 @@ def test_crlf_nul_and_bad_utf8_do_not_disturb() -> None:
     ledger = scanned([b"\x00\xff\xfe\n" + b"\n".join(rows)], every_line=True)
     assert ledger.failed == 1
     assert judge(ledger).incidents[0].users == (("hoge", 1),)
+
+
+def test_a_pasted_fragment_beside_a_packed_log_is_read(tmp_path: Path) -> None:
+    fragment, packed = tmp_path / "fragment", tmp_path / "mail.log.2.gz"
+    said = "SASL authentication failure: cannot connect to saslauthd server: Permission denied"
+    fragment.write_text(f"{said}\n")
+    packed.write_bytes(gzip.compress(b"Nov  7 10:16:36 mail postfix/smtpd[7]: connect from x[192.0.2.1]\n"))
+    ledger = read([open_source(str(path)) for path in (packed, fragment)]).ledger
+    assert [tally.samples for tally in ledger.tallies.values()] == [[said.encode()]]
