@@ -11,6 +11,7 @@ from maildoctor.maillog.catalogue import Catalogue, Message, Recognised, catalog
 from maildoctor.maillog.dialogue import Dialogue
 from maildoctor.maillog.ledger import LOGIN_KEY, Ledger
 from maildoctor.maillog.line import AGAIN, Line, parse, service_of
+from maildoctor.maillog.masking import without_secrets
 from maildoctor.maillog.session import Session, stronger
 from maildoctor.maillog.smtpd_text import (
     ABOUT_LOGINS,
@@ -408,7 +409,7 @@ class Reader:
             return
         if self._wanted and not self._wanted.keeps(self._about(("", ""), raw, line, b"", b"")):
             return
-        shape = DIGITS.sub("0", plain(text)[:80])
+        shape = DIGITS.sub("0", without_secrets(plain(text)[:KEPT])[:80])
         self.ledger.odd(f"{line.tag.decode('latin-1')}: {shape}", raw[:KEPT])
 
     def _session(self, line: Line) -> Session:

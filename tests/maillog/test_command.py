@@ -14,6 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from maildoctor.maillog.masking import without_secrets
 from tests.maillog.test_judge import broken, campaign, healthy, line, logged_in, refused
 
 SCHEMA = json.loads(files("maildoctor.report").joinpath("log.schema.json").read_text(encoding="utf-8"))
@@ -149,11 +150,30 @@ def test_passwords_never_appear(tmp_path: Path) -> None:
         "Password mismatch (given password: opensesame)",
         "Nov  7 10:16:36 mail saslauthd[7]: DEBUG: auth_shadow: pw = opensesame",
         line(4, "improper command pipelining after AUTH from unknown[203.0.113.9]: opensesame"),
+        line(5, "warning: unknown[203.0.113.9]: SASL LOGIN authentication aborted: c2VjcmV0cGFzc3dvcmQ="),
+        line(6, "xsasl_dovecot_server_first: sasl_method PLAIN, init_response AGFsaWNlAHNlY3JldA=="),
+        line(7, "xsasl_cyrus_server_next: decoded response: opensesame"),
+        line(8, "sasl odd word AGFsaWNlAHNlY3JldA== in the middle"),
+        line(9, "warning: non-SMTP command from unknown[203.0.113.9]: c2VjcmV0cGFzc3dvcmQ="),
+        "Nov  7 10:16:36 mail dovecot: auth: Debug: client in: AUTH\t1\tPLAIN\tresp=AGFsaWNlAHNlY3JldA==",
+        "Nov  7 10:16:36 mail dovecot: auth: Debug: client in: CONT\t1\tc2VjcmV0cGFzc3dvcmQ=",
+        "Nov  7 10:16:36 mail dovecot: auth: Error: odd SHA512-CRYPT(opensesame) != 'opensesame'",
+        "Nov  7 10:16:36 mail dovecot: auth: Error: odd url ldap://alice:opensesame@ldap.example.com",
+        "Nov  7 10:16:36 mail saslauthd[7]: odd auth SELECT 1 WHERE pass = 'opensesame'",
+        'Nov  7 10:16:36 mail saslauthd[7]: odd auth {"password": "opensesame"}',
+        "Nov  7 10:16:36 mail saslauthd[7]: odd auth user_password=opensesame",
+        "Nov  7 10:16:36 mail postfix/smtp[8]: maps_find: smtp_sasl_password_maps: "
+        "hash:/etc/postfix/sasl_passwd(0,lock|fold_fix): [mail.example.com]:587 = alice:opensesame",
     ]
     log.write_text("\n".join(secrets))
     for words in ([], ["--format", "json"]):
         out = maildoctor("explain-log", "--top", "20", *words, str(log)).stdout.decode()
         assert not re.search("opensesame|AGFsaWNl|c2VjcmV0", out)
+    assert "Password query must return a field named 'password'" in without_secrets(
+        "Error: Password query must return a field named 'password'"
+    )
+    for kept in ("passwd: user not found", "AUTH PLAIN LOGIN", "/var/spool/postfix/private/auth", "pass=yes"):
+        assert without_secrets(kept) == kept
     assert '"Password:"' in out.replace('\\"', '"')
 
 
