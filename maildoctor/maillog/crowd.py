@@ -53,6 +53,8 @@ def _verifiers_word(whole: Tally, causes: tuple[Cause, ...], case: Case) -> Inci
         causes = (guessing, *(each for each in causes if each is not guessing))
     kind = Kind.GUESSING if causes[0].code == "password-guessing" else Kind.MISTYPED
     summary = "The verifier refused: names or passwords that it does not know."
+    if kind is Kind.GUESSING:
+        summary = "Strangers try names and passwords, as the verifier saw it."
     incident = of_tally(
         whole,
         case.top,
@@ -72,7 +74,8 @@ def _many_strangers(whole: Tally) -> bool:
     """Tell whether more names or addresses than a few users have were refused, and not from inside."""
     outside = [address for address in whole.clients.counts if not is_local(address)]
     if not whole.clients.counts:
-        return whole.names.about() > FEW
+        # saslauthd knows no addresses; people who are shut out try again under their own names.
+        return whole.names.about() > FEW and whole.count < 2 * whole.names.about()
     several = whole.addresses.about() > SEVERAL or whole.names.about() > SEVERAL
     return several and 2 * len(outside) > len(whole.clients.counts)
 

@@ -29,9 +29,10 @@ def _of_the_server(verdict: Verdict, incidents: tuple[Incident, ...], ledger: Le
         return "This log says too little about logins to judge."
     if verdict is Verdict.GUESSING:
         guesses = next(each for each in incidents if each.kind is Kind.GUESSING)
-        places = f"{guesses.addresses:,} address{'es' if guesses.addresses != 1 else ''}"
+        places = f"about {guesses.addresses:,} address{'es' if guesses.addresses != 1 else ''}"
+        places = places if guesses.addresses else "addresses that this log does not show"
         sure = "nothing on the server is broken" if ledger.logins else _NOBODY
-        return f"Strangers guess passwords, from about {places}; {sure}. {logins}."
+        return f"Strangers guess passwords, from {places}; {sure}. {logins}."
     if verdict is Verdict.MISTYPED:
         wrong = next(each for each in incidents if each.kind is Kind.MISTYPED)
         return f"{wrong.summary} {_how_sure(wrong, ledger)}. {logins}."

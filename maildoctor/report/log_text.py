@@ -62,7 +62,8 @@ def _read(judgement: Judgement, reading: Reading, sources: list[str], repeated: 
     tries = "attempt" if (ledger.failed or ledger.verifier_failed) == 1 else "attempts"
     probes = f", {ledger.probes:,} of them probes of maildoctor's own" if ledger.probes else ""
     failed = ledger.failed or ledger.verifier_failed
-    yield [(f"     {failed:,} {tries} failed{probes}; {ledger.logins:,} logins sent mail", "")]
+    logins = "login" if ledger.logins == 1 else "logins"
+    yield [(f"     {failed:,} {tries} failed{probes}; {ledger.logins:,} {logins} sent mail", "")]
     for name, why in sorted(reading.problems.items()):
         yield [("     not read: ", "yellow"), (why if name in why else f"{name}: {why}", "")]
     if reading.interrupted:

@@ -269,6 +269,18 @@ def test_guesses_that_only_dovecot_saw_are_guesses() -> None:
     assert incident.clients[0][0].startswith("203.0.113.")
 
 
+def saslauthd_said(number: int, user: str) -> str:
+    said = f"auth failure: [user={user}] [service=smtp] [realm=] [mech=pam] [reason=PAM auth error]"
+    return f"Nov  7 10:{number % 60:02d}:00 mail saslauthd[99]: do_auth         : {said}"
+
+
+def test_guesses_that_only_saslauthd_saw_are_guesses_and_users_who_are_shut_out_are_none() -> None:
+    judgement = judged(saslauthd_said(n, f"name{n}") for n in range(50))
+    assert judgement.verdict is Verdict.GUESSING
+    assert "from addresses that this log does not show" in judgement.headline
+    assert judged(saslauthd_said(n, f"user{n % 25}") for n in range(100)).verdict is Verdict.MISTYPED
+
+
 def test_a_user_that_only_dovecot_saw_is_no_stranger() -> None:
     judgement = judged(dovecot_said(n, "203.0.113.7", "alice") for n in range(4))
     assert judgement.verdict is Verdict.MISTYPED
