@@ -98,6 +98,8 @@ def judged(reading: Reading, sources: list[Source], options: ExplainLogOptions) 
 def answered(judgement: Judgement, reading: Reading, sources: list[Source], wanted: Wanted) -> Judgement:
     """Say so where nothing was found because nothing was there: that does not make a server sound."""
     ledger = reading.ledger
+    if reading.problems and not ledger.lines:
+        return replace(judgement, verdict=Verdict.UNKNOWN, headline="Nothing could be read.")
     found = judgement.incidents or ledger.logins or ledger.failed
     if judgement.verdict is not Verdict.NOTHING_WRONG or found:
         return judgement

@@ -62,6 +62,7 @@ def test_standard_input() -> None:
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     ran = maildoctor("explain-log", str(tmp_path / "none.log"))
     assert ran.returncode == 3
+    assert b"Nothing could be read." in ran.stdout
     assert b"no such file" in ran.stdout
     assert b"Traceback" not in ran.stderr
 
