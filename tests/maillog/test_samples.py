@@ -40,6 +40,7 @@ def test_every_message_has_samples_in_both_time_formats() -> None:
         "reason-challenge",
         "reason-plaintext-store",
         "relay-denied-logged-in",
+        "sender-denied-logged-in",
         "lookup-failure",
     }
 

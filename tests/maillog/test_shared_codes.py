@@ -59,3 +59,13 @@ def test_a_log_names_the_fault_as_check_does(code: str, program: str, text: str)
     assert code in {each.code for each in all_checks()}
     ended = THROTTLED if text.startswith("fatal: ") else []
     assert judged([HEADS[program] + text, *ended]).incidents[0].code == code
+
+
+def test_own_users_whose_sender_is_refused() -> None:
+    client = "a.example.com[192.0.2.1]"
+    denied = "554 5.7.1 <alice@example.com>: Sender address rejected: Access denied"
+    lines = [
+        f"{HEADS['smtpd']}NOQUEUE: reject: RCPT from {client}: {denied}; from=<alice@example.com>",
+        f"{HEADS['smtpd']}disconnect from {client} ehlo=2 auth=1 mail=1 rcpt=0/1 quit=1 commands=5/6",
+    ]
+    assert judged(lines).incidents[0].code == "own-senders-refused"
