@@ -24,7 +24,7 @@ _PAM = pattern(
 )
 _PROCESS = pattern(
     r"(?P<process>auth|auth-worker|master|config|log|doveconf|[a-z0-9]{1,16}-login)"
-    r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,9}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
+    r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,64}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
 )
 _SEVERITY = pattern(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
 _DEBUG = pattern(r"(?:auth(?:-worker)?(?:\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: )?Debug: ")
@@ -35,6 +35,8 @@ _DRIVER = pattern(
     r"|(?:sql|pam|ldap|passwd-file|passwd|static|lua|oauth2|policy|checkpassword|login|shadow|bsdauth|dict)"
     r"(?:\([^()]{0,200}\))?: "
 )
+_NAMED = pattern(r"[\w-]{1,64}: ")
+"""Since Dovecot 2.4 a password database has a name of the admin's own."""
 _BEGINNINGS = (_PROCESS, _SEVERITY, _CONNECTION, _REQUEST, _DRIVER)
 _OURS = ("auth", "auth-worker", "master", "config", "log", "doveconf")
 _LOGIN_SERVICE = pattern(r"[a-z0-9]{1,16}-login: (?:Error|Fatal): ")
@@ -102,6 +104,8 @@ class Verifiers:
             return Heard(None)
         said, about = _without_beginnings(text)
         found = self._known.recognise("dovecot", said[:1000])
+        if found is None and about["user"]:
+            found = self._known.recognise("dovecot", _NAMED.sub("", said[:1000], count=1))
         if found is None:
             return None if text.startswith("auth") or line_of_auth else Heard(None)
         user, client = (about[name].encode("utf-8", "surrogateescape") for name in ("user", "client"))
