@@ -98,7 +98,6 @@ class Reader:
     def end_session(self, pid: bytes) -> None:
         """A client of this process is through with AUTH."""
         if self.sessions and (session := self.sessions.pop(pid, None)):
-            self.awaited.pop(pid, None)
             self._flush(session)
             self._settle_denied(session, True)
 
@@ -314,10 +313,15 @@ class Reader:
         denied = self._about(key, raw, line, match[2], (user[1] or user[2] or b"") if user else b"")
         if found.message.role == "policy" and len(session.denied) < REPEATS and line.pid:
             session.denied.append((denied, shortened))
-            self.awaited[line.pid] = None
+            self._await(line.pid)
             session.logged_in = known
         else:
             self._said(denied)
+
+    def _await(self, pid: bytes) -> None:
+        if pid not in self.awaited and len(self.awaited) >= SESSIONS:
+            del self.awaited[next(iter(self.awaited))]
+        self.awaited[pid] = None
 
     def _settle_denied(self, session: Session, logged_in: bool) -> None:
         """Say of the refusals of a session whether the client had logged in."""
@@ -420,8 +424,6 @@ class Reader:
     def new_session(self, pid: bytes) -> Session:
         """Begin to remember a process; its first line comes."""
         if len(self.sessions) >= SESSIONS:
-            silent = next(iter(self.sessions))
-            self.awaited.pop(silent, None)
-            self._forget(self.sessions.pop(silent))
+            self._forget(self.sessions.pop(next(iter(self.sessions))))
         session = self.sessions[pid] = Session()
         return session
