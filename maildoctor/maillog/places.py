@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator, Sequence
 
 from maildoctor.host import CannotLook, LiveHost
@@ -11,6 +12,8 @@ from maildoctor.maillog.stamps import STAMP
 from maildoctor.value import replace
 
 AUTH_LOG = "/var/log/auth.log"
+QUIET = 3600
+"""Seconds without a line in a log, after which the journal is asked whether it knows of later ones."""
 OTHER_LOGS = ("/var/log/syslog", "/var/log/messages")
 """Where lines go whose syslog_facility is not mail."""
 
@@ -26,7 +29,7 @@ def chosen(
     if journal:
         sources += _opened_journal(since, problems)
     if not files and not journal:
-        files = at_hand() if mail_log() else ()
+        files = at_hand()
         if not files:
             return _opened_journal(since, problems)
     paths = [path for name in files for path in (rotation_set(name) or [name] if rotated else [name])]
@@ -70,13 +73,26 @@ def mail_log() -> str | None:
     if configured.startswith("/") and os.path.isfile(configured):
         return configured
     usual = MAIL_LOGS if asked.get("syslog_facility", "mail") == "mail" else OTHER_LOGS
-    return next((path for path in usual if os.path.isfile(path)), None)
+    return next((path for path in usual if os.path.isfile(path) and not _left_off(path)), None)
+
+
+def _left_off(path: str) -> bool:
+    """Tell whether nobody writes a file any more, though the journal goes on: rsyslog was removed, say."""
+    since = os.stat(path).st_mtime
+    if time.time() - since < QUIET:
+        return False
+    last = ("journalctl", "--no-pager", "--quiet", "--output=short-unix", "--lines=1", "SYSLOG_FACILITY=2")
+    try:
+        stamp = LiveHost().run(*last).stdout.partition(" ")[0]
+        return float(stamp) > since + QUIET
+    except (CannotLook, ValueError):
+        return False
 
 
 def at_hand() -> tuple[str, ...]:
     """Give the logs of this host that speak of logins: verifiers write into one of their own."""
     path = mail_log()
-    return tuple(each for each in (path, AUTH_LOG) if each and os.path.isfile(each))
+    return tuple(each for each in (path, AUTH_LOG) if os.path.isfile(each)) if path else ()
 
 
 def usual(sources: Sequence[Source]) -> bool:

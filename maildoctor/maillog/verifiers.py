@@ -24,7 +24,8 @@ _PAM = pattern(
 )
 _PROCESS = pattern(
     r"(?P<process>auth|auth-worker|master|config|log|doveconf|[a-z0-9]{1,16}-login)"
-    r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,64}\)|\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: "
+    r"(?:\((?P<user>[^(),]{0,200}),(?P<client>[^(),]{0,64})[^()]{0,64}\)|\([^()]{0,64}\))?"
+    r"(?:<[^<>]{0,64}>)?: "
 )
 _SEVERITY = pattern(r"(?:Error|Fatal|Panic|Warning|Info|Debug): ")
 _DEBUG = pattern(r"(?:auth(?:-worker)?(?:\([^()]{0,64}\))?(?:<[^<>]{0,64}>)?: )?Debug: ")

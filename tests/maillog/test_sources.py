@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from maildoctor.host import CannotLook
+from maildoctor.host import CannotLook, LiveHost
+from maildoctor.host.live import Output
 from maildoctor.maillog import places
 from maildoctor.maillog.follow import Tail, new_lines
 from maildoctor.maillog.journal import lines_of_export
@@ -320,3 +321,21 @@ def test_the_logs_of_this_host_are_those_that_postfix_and_its_verifiers_write(
     assert places.at_hand() == (logs["postfix.log"], logs["auth.log"])
     problems: dict[str, str] = {}
     assert [each.name for each in places.chosen((), False, False, None, problems)] == list(places.at_hand())
+
+
+def test_a_log_that_nobody_writes_any_more_is_left_for_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, auth = tmp_path / "mail.log", tmp_path / "auth.log"
+    log.touch()
+    auth.touch()
+    said = [f"{time.time() - 60:.6f} mail postfix/qmgr[7]: removed\n", ""]
+    monkeypatch.setattr(LiveHost, "run", lambda *_: Output(0, said.pop(0), ""))
+    monkeypatch.setattr(places, "MAIL_LOGS", (str(log),))
+    monkeypatch.setattr(places, "AUTH_LOG", str(auth))
+    monkeypatch.setattr(places, "_asked_postfix", dict)
+    assert places.at_hand() == (str(log), str(auth))
+    before = time.time() - 2 * places.QUIET
+    os.utime(log, (before, before))
+    assert places.at_hand() == ()
+    assert places.at_hand() == (str(log), str(auth))
