@@ -53,7 +53,7 @@ def stops_logins(fault: Said, ledger: Ledger) -> bool:
     if message.programs[0] not in _VERIFIERS or message.stage is Stage.REACHABLE:
         # A verifier that has much to do serves others meanwhile.
         return False
-    return bool(ledger.logins) and earlier(ledger.login_tally.span.last, tally.span.first)
+    return not ledger.logins or earlier(ledger.login_tally.span.last, tally.span.first)
 
 
 def _ended_by(fault: Message, other: Message) -> bool:

@@ -8,6 +8,8 @@ from tests.maillog.lines import judged
 HEADS = {
     "smtpd": "Nov  7 10:16:36 mail postfix/submission/smtpd[812]: ",
     "master": "Nov  7 10:16:36 mail postfix/master[12]: ",
+    "smtps": "Nov  7 10:16:36 mail postfix/smtps/smtpd[812]: ",
+    "alone": "Nov  7 10:16:36 mail master[444]: ",
     "dovecot": "Nov  7 10:16:36 mail dovecot: auth: ",
 }
 THROTTLED = [
@@ -46,6 +48,24 @@ SAID = (
     ("daemon-program-unusable", "master", "fatal: master_spawn: exec /usr/sbin/smtpd: Permission denied"),
     ("companion-service-missing", "smtpd", "warning: connect #1 to subsystem private/rewrite: No such file"),
     ("queue-subdirectory-impassable", "smtpd", "warning: connect to private/anvil: Permission denied"),
+    ("daemon-program-unusable", "alone", "fatal: master_spawn: exec /usr/sbin/smtpd: Permission denied"),
+    ("queue-subdirectory-impassable", "master", "fatal: remove private/tlsmgr: Permission denied"),
+    (
+        "companion-service-missing",
+        "smtpd",
+        "warning: connect #1 to subsystem private/rewrite: Connection refused",
+    ),
+    (
+        "service-option-broken",
+        "smtpd",
+        "fatal: invalid \"-o a\" option value: missing '=' after attribute name",
+    ),
+    (
+        "tls-client-certificate-required",
+        "smtpd",
+        "NOQUEUE: abort: TLS from x[1.2.3.4]: No client certificate presented",
+    ),
+    ("tls-wrappermode-missing", "smtps", "warning: non-SMTP command from x[1.2.3.4]: \\026\\003\\001\\002"),
     (
         "smtpd-limit-reached",
         "master",
@@ -54,7 +74,9 @@ SAID = (
 )
 
 
-@pytest.mark.parametrize(("code", "program", "text"), SAID, ids=[code for code, *_ in SAID])
+@pytest.mark.parametrize(
+    ("code", "program", "text"), SAID, ids=[f"{code}-{program}" for code, program, _ in SAID]
+)
 def test_a_log_names_the_fault_as_check_does(code: str, program: str, text: str) -> None:
     assert code in {each.code for each in all_checks()}
     ended = THROTTLED if text.startswith("fatal: ") else []

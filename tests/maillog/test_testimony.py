@@ -109,4 +109,4 @@ def test_a_password_file_that_others_do_without_is_no_fault() -> None:
     wrong = line(700, refused("dsl3.example.net[198.51.100.3]", "user3", "PLAIN", "(reason unavailable)"))
     before, after = (f"2026-11-07T{clock}+01:00 mail {missing}" for clock in ("10:00:00", "10:11:39"))
     assert judged([before, *healthy(), wrong]).verdict is Verdict.MISTYPED
-    assert judged([*healthy(), after, wrong]).incidents[0].code == "verifier-backend-misconfigured"
+    assert judged([*healthy(), after, wrong]).incidents[0].code == "dovecot-passdb-unprepared"
