@@ -100,6 +100,8 @@ def _hinted(message: Message, detail: str, tally: Tally, ledger: Ledger) -> list
     if message.id in ("saslauthd-pam-acct", "dovecot-pam-account") and "pam-expired" not in said:
         # pam_unix names an account that has expired; the rules of other modules are silent.
         return ["user-not-permitted"]
+    if message.id == "no-applicable-mechanisms" and "plugin-not-loadable" in said:
+        return ["sasl-plugin-broken"]
     if message.id == "tls-first" and {"smtps", "submissions"} & set(tally.services):
         return ["tls-wrappermode-missing"]
     if message.id == "reason-connection-lost" and "dovecot-unreachable" in said:

@@ -50,6 +50,9 @@ SAID = (
     ("queue-subdirectory-impassable", "smtpd", "warning: connect to private/anvil: Permission denied"),
     ("daemon-program-unusable", "alone", "fatal: master_spawn: exec /usr/sbin/smtpd: Permission denied"),
     ("queue-subdirectory-impassable", "master", "fatal: remove private/tlsmgr: Permission denied"),
+    ("service-name-unknown", "master", "fatal: 0.0.0.0:submision: Servname not supported for ai_socktype"),
+    ("restriction-class-undefined", "smtpd", "fatal: restriction class `greylist' needs a definition"),
+    ("tls-settings-unusable", "smtpd", 'warning: Invalid TLS protocol list "TLSv1.4": disabling TLS support'),
     (
         "companion-service-missing",
         "smtpd",
@@ -91,3 +94,28 @@ def test_own_users_whose_sender_is_refused() -> None:
         f"{HEADS['smtpd']}disconnect from {client} ehlo=2 auth=1 mail=1 rcpt=0/1 quit=1 commands=5/6",
     ]
     assert judged(lines).incidents[0].code == "own-senders-refused"
+
+
+def test_smtpd_without_a_single_mechanism_is_no_riddle() -> None:
+    internal = "warning: SASL authentication failure: Internal Error -4 in ../../lib/server.c near line 1765"
+    lines = [
+        HEADS["smtpd"] + text
+        for text in (
+            internal,
+            internal,
+            "warning: xsasl_cyrus_server_get_mechanism_list: no mechanism available",
+            "fatal: no SASL authentication mechanisms",
+        )
+    ]
+    (incident,) = judged([*lines, *THROTTLED]).incidents
+    assert (incident.code, incident.attempts) == ("sasl-modules-missing", 1)
+    plugin = "Nov  7 10:16:36 mail postfix/smtpd[812]: unable to dlopen /usr/lib/libplain.so: wrong ELF"
+    assert judged([plugin, *lines, *THROTTLED]).incidents[0].code == "sasl-plugin-broken"
+
+
+def test_a_port_that_is_taken_comes_before_a_postfix_that_did_not_start() -> None:
+    taken = [
+        f"{HEADS['master']}fatal: bind 0.0.0.0 port 587: Address already in use",
+        f"{HEADS['master']}fatal: daemon initialization failure -- see logs for details",
+    ]
+    assert [each.code for each in judged(taken).incidents] == ["port-taken-by-another-process"]
