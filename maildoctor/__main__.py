@@ -12,7 +12,13 @@ AS_JSON = ["--format", "json"]
 
 def main() -> None:
     """Run maildoctor with the arguments of this process."""
-    words = sys.argv[1:]
+    try:
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules are imported; commands have a way of their own
+        sys.exit(130)
+
+
+def _run(words: list[str]) -> None:
     if words[:1] == ["check"] and not any(word.startswith("--root") for word in words):
         _start_asking()
     if plain := _plain(words):

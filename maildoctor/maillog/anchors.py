@@ -41,7 +41,7 @@ _UNSENT = (
     rb"(?:=bounced|deferred) \((?:[^\n]{0,1000}?(?:" + _RELAYHOST + rb")|[^\n]{0,1000}?:25: Connection )"
 )
 # PCRE2 is fast where alternatives are few and begin with few different letters.
-DENIED = Sought(_DENIED, rb"saslauthd[\[.]|last message repeated ")
+DENIED = Sought(_DENIED, rb"saslauthd[\[.]|last message repeated |Last message '")
 """A client that was denied something, and two kinds of lines without a process id of Postfix."""
 ELSEWHERE = (
     Sought(rb"avc:  denied|apparmor=\"DENIED\""),

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from maildoctor.maillog.rows import Columns
 
+REMEMBERED = 8192
+"""Processes that are remembered at a time; a log without disconnect lines has millions."""
 End = tuple[int, tuple[bytes, int]]
 """Of a disconnect line: where, whose (empty: unknown), and how many AUTH commands failed."""
 
@@ -26,6 +28,8 @@ def settle(
     for _, (pid, failed) in ends:
         if failed != 1:
             due[pid] += failed - 1
+    if len(failures) > REMEMBERED:
+        failures.clear()
     last = {pid: place for place, (pid, _) in ends}
     written = Counter(refusals.pids)
     since = _since(refusals, last)

@@ -44,8 +44,7 @@ class Cutter:
             for process, when, (client, address, ending, user) in zip(processes, whens, parts, strict=True)
             for key, mechanism in (endings[ending],)
         ]
-        for key in {endings[ending][0] for ending in said}:
-            self._sample(key, text, places, rows)
+        self._sample({endings[ending][0] for ending in said}, text, places, rows)
         return Columns(places, [process[1] for process in processes], rows)
 
     def logins(self, text: bytes, places: list[int]) -> Columns:
@@ -66,7 +65,7 @@ class Cutter:
                 processes, whens, who, strict=True
             )
         ]
-        self._sample(LOGIN_KEY, text, places, rows)
+        self._sample({LOGIN_KEY}, text, places, rows)
         return Columns(places, pids, rows)
 
     def _known_endings(self, said: set[bytes]) -> dict[bytes, tuple[Key, str]]:
@@ -88,14 +87,17 @@ class Cutter:
             self._people[each] = _person(each)
         return self._people
 
-    def _sample(self, key: Key, text: bytes, places: list[int], rows: list[Row]) -> None:
-        """Let the first rows of a kind keep their lines, as long as there are few samples of it."""
-        if not self._reader.ledger.wants_samples(key):
+    def _sample(self, keys: set[Key], text: bytes, places: list[int], rows: list[Row]) -> None:
+        """Let the first rows of each kind keep their lines, as long as there are few samples of it."""
+        left = {key: SAMPLES for key in keys if self._reader.ledger.wants_samples(key)}
+        if not left:
             return
-        for number in [number for number, row in enumerate(rows) if row[0] == key][:SAMPLES]:
-            place = places[number]
-            line = text[text.rfind(b"\n", 0, place) + 1 : text.find(b"\n", place)]
-            rows[number] = (*rows[number][:7], line[:KEPT])
+        for number, row in enumerate(rows):
+            if left.get(row[0]):
+                left[row[0]] -= 1
+                place = places[number]
+                line = text[text.rfind(b"\n", 0, place) + 1 : text.find(b"\n", place)]
+                rows[number] = (*row[:7], line[:KEPT])
 
 
 def _person(said: bytes) -> Person:

@@ -7,7 +7,8 @@ columns here; every other line goes to the reader as it is. Both ways come to th
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Collection, Iterable
 
 from maildoctor.maillog.anchors import AFTER_AUTH, COUNTED, DENIED, ELSEWHERE, GONE, REFUSED, SAID
 from maildoctor.maillog.balance import settle
@@ -16,6 +17,13 @@ from maildoctor.maillog.line import LONGEST
 from maildoctor.maillog.reader import Reader
 from maildoctor.maillog.rows import Columns
 
+_GOING = re.compile(re.escape(GONE))
+_MANY = 32
+"""Process ids from which a pattern of all of them would cost more than a look at each disconnect line."""
+_LATE = 64 * 1024
+"""Bytes at the end of a block that are remembered."""
+_MOST = 8000
+"""Lines that are taken at once."""
 _BEFORE = 400
 """Bytes in which a line's process id is sought."""
 _FAILED = {b" auth=%d/%d" % (good, every): every - good for good in (0, 1) for every in range(1, 10)}
@@ -29,32 +37,62 @@ class FastLane:
         """Feed ``reader``."""
         self._reader = reader
         self._cutter = Cutter(reader)
-        self._text, self._end, self._before = b"", 0, b""
+        self._text, self._end, self._before, self._late = b"", 0, b"", b""
 
     def take(self, text: bytes, end: int, before: bytes) -> None:
         """Take the whole lines in the first ``end`` bytes of ``text``; ``before`` is the line before them."""
         self._text, self._end, self._before = text, end, before
         (said,) = SAID.places(text, end)
         logins, ends = COUNTED.places(text, end)
+        if len(said) + len(logins) + len(ends) > _MOST:
+            self._halved(text, end, before)
+            return
         denied, odd = DENIED.places(text, end)
         odd += denied
         for sought in ELSEWHERE:
             odd += sought.places(text, end)[0]
         if self._reader.filtered:
-            odd += said
+            odd += said + AFTER_AUTH.places(text, end)[0]
             self._one_by_one([*odd, *logins, *ends, *self._goings(denied)])
             return
         refused = [REFUSED.match(text, place, end) for place in said]
         odd += [place for place, match in zip(said, refused, strict=True) if not match]
         refusals = self._cutter.refusals(text, [match for match in refused if match])
         self._side_by_side(refusals, self._cutter.logins(text, logins), ends, odd, denied)
+        self._late = text[max(0, end - _LATE) : end]
+
+    def _halved(self, text: bytes, end: int, before: bytes) -> None:
+        """Take a block in two parts, for the sake of memory: one that was grepped has nothing else in it."""
+        middle = text.rfind(b"\n", 0, end // 2) + 1 or text.find(b"\n", end // 2) + 1
+        last = text[text.rfind(b"\n", 0, middle - 1) + 1 : middle - 1]
+        self.take(text[:middle], middle, before)
+        self.take(text[middle:end], end - middle, last[:LONGEST])
 
     def _goings(self, denied: list[int]) -> list[int]:
-        """Give the disconnect lines of processes of which the reader awaits them, or will."""
-        awaited = {*self._reader.awaited, *map(self._pid, denied)} - {b""}
-        if not awaited:
+        """Give the disconnect lines that settle what was denied, of each process the next one only.
+
+        What is looked at must not depend on where a block ends.
+        """
+        waiting = {pid: deque([-1]) for pid in self._reader.awaited}
+        for place in denied:
+            waiting.setdefault(self._pid(place), deque()).append(place)
+        waiting.pop(b"", None)
+        found = []
+        for going in self._disconnects(waiting):
+            since = waiting.get(self._pid(going))
+            if since and since[0] < going:
+                found.append(going)
+            while since and since[0] < going:
+                since.popleft()
+        return found
+
+    def _disconnects(self, pids: Collection[bytes]) -> list[int]:
+        """Give the disconnect lines of some processes, or, where these are many, of all."""
+        if not pids:
             return []
-        gone = re.compile(rb"\[(?:" + b"|".join(map(re.escape, awaited)) + rb")" + re.escape(GONE))
+        if len(pids) > _MANY:
+            return [match.start() for match in _GOING.finditer(self._text, 0, self._end)]
+        gone = re.compile(rb"\[(?:" + b"|".join(map(re.escape, pids)) + rb")" + re.escape(GONE))
         return [match.start() for match in gone.finditer(self._text, 0, self._end)]
 
     def _pid(self, place: int) -> bytes:
@@ -79,9 +117,11 @@ class FastLane:
         text = self._text
         begin, stop = text.rfind(b"\n", 0, place) + 1, text.find(b"\n", place)
         line = text[begin : min(stop, begin + LONGEST)]
-        if b" last message repeated " in line:
+        if b"ast message " in line:
             last = text.rfind(b"\n", 0, max(0, begin - 1)) + 1
-            self._reader.previous = text[last : begin - 1] if begin else self._before
+            before = text[last : begin - 1] if begin else self._before
+            if b"ast message " not in before:
+                self._reader.previous = before
         self._reader.line(line)
         return stop
 
@@ -97,16 +137,27 @@ class FastLane:
         talking |= {pid for pid, failed in outcomes if not failed}
         talking |= {pid for pid, session in self._reader.sessions.items() if session.matters}
         unbalanced = settle(self._reader.failures, refusals, pairs, talking)
-        if unbalanced:
-            talking |= unbalanced
+        talking |= unbalanced
+        if heard := talking.intersection(pid for pid, _ in outcomes) - {b""}:
+            self._cut_off_before(heard)
             cut_off = AFTER_AUTH.places(self._text, self._end)[0]
-            odd += [place for place in cut_off if self._pid(place) in unbalanced]
+            odd += [place for place in cut_off if self._pid(place) in heard]
         odd += self._goings(denied)
         odd += [place for place, (pid, _) in pairs if pid in talking]
         for columns in (refusals, logins):
             odd += [place for place, pid in zip(columns.places, columns.pids, strict=True) if pid in talking]
         refusals, logins = (each.without(talking) for each in (refusals, logins))
         self._in_order(refusals, logins, sorted(odd))
+
+    def _cut_off_before(self, heard: set[bytes]) -> None:
+        """Hand on what the end of the block before said of clients that went in the middle of AUTH."""
+        late = self._late
+        for place in AFTER_AUTH.places(late, len(late))[0]:
+            line = late[late.rfind(b"\n", 0, place) + 1 : late.find(b"\n", place)]
+            head = line[: line.find(b"]: ")]
+            pid = head[head.rfind(b"[") + 1 :]
+            if pid in heard and late.find(b"[" + pid + GONE, place) < 0:
+                self._reader.line(line)
 
     def _outcome(self, place: int) -> tuple[bytes, int]:
         """Give the process id of a disconnect line and how many AUTH commands failed; 0: an unusual line."""

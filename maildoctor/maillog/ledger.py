@@ -52,9 +52,11 @@ class Ledger:
         self.failed += len(refusals.rows)
         self.logins += len(logins.rows)
         kinds = {row[0] for row in refusals.rows}
-        for kind in kinds:
-            rows = refusals.rows if len(kinds) == 1 else [row for row in refusals.rows if row[0] == kind]
-            self._batches.setdefault(kind, []).extend(rows)
+        if len(kinds) == 1:
+            self._batches.setdefault(next(iter(kinds)), []).extend(refusals.rows)
+        else:
+            for row in refusals.rows:
+                self._batches.setdefault(row[0], []).append(row)
         if logins.rows:
             self._batches.setdefault(LOGIN_KEY, []).extend(logins.rows)
         self.visitors.come(refusals.without_keys(kinds & faults), logins)

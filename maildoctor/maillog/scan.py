@@ -18,7 +18,7 @@ from maildoctor.maillog.ledger import Ledger
 from maildoctor.maillog.line import LONGEST, parse
 from maildoctor.maillog.reader import Listener, Reader
 from maildoctor.maillog.sources import Source
-from maildoctor.maillog.stamps import Calendar
+from maildoctor.maillog.stamps import UNKNOWN, Calendar
 from maildoctor.maillog.wanted import Wanted
 
 BLOCK = 2 * 1024 * 1024
@@ -27,6 +27,8 @@ SMALL = 1024 * 1024
 """Up to so many bytes every line is looked at, pasted fragments without a program's name as well."""
 WORTH_TWO = 48 * 1024 * 1024
 """Bytes from which a second process is worth its start."""
+_NEAR = LONGEST
+"""Bytes at both ends of a source in which the first and the last time are looked for."""
 SEAM = 4 * 1024 * 1024
 Extent = tuple[str, int, int]
 Progress = Callable[[int], None]
@@ -53,6 +55,7 @@ class Scanner:
         self._progress = progress
         self._lane = FastLane(reader)
         self._previous = b""
+        self._tail = b""
         self._begun = False
 
     def file(self, path: str, start: int, end: int) -> None:
@@ -65,7 +68,7 @@ class Scanner:
                 )
         finally:
             os.close(log)
-        self._end_of_source()
+            self._end_of_source()
 
     def chunks(self, chunks: Iterable[bytes]) -> None:
         """Read a stream; after Ctrl-C what came of it so far."""
@@ -74,7 +77,7 @@ class Scanner:
             self._blocks(chunks, held)
         finally:
             self._taken(b"".join(held), last=True)
-        self._end_of_source()
+            self._end_of_source()
 
     def _blocks(self, chunks: Iterable[bytes], held: list[bytes]) -> None:
         """Take whole blocks of a stream, and leave in ``held`` what remains."""
@@ -127,23 +130,25 @@ class Scanner:
 
     def _end_of_source(self) -> None:
         self._begun = False
-        self._note(self._previous)
+        self._note(reversed(self._tail.split(b"\n")))
 
     def _lines(self, text: bytes, end: int) -> None:
         self.reader.ledger.lines += _line_ends(text)
         if not self._begun:
             self._begun = True
-            self._note(text[: text.find(b"\n")][:LONGEST])
+            self._note(text[:_NEAR].split(b"\n"))
         before, self._previous = self._previous, text[text.rfind(b"\n", 0, end - 1) + 1 : end - 1][:LONGEST]
+        self._tail = text[max(0, end - _NEAR) : end]
         if self._every_line:
             for line in text[: end - 1].split(b"\n"):
                 self.reader.line(line)
         else:
             self._lane.take(text, end, before)
 
-    def _note(self, line: bytes) -> None:
-        """Take the time of a source's first or last line in: the period that was read."""
-        self.reader.ledger.span.add(self.reader.calendar.iso(parse(line).stamp))
+    def _note(self, lines: Iterable[bytes]) -> None:
+        """Take the time of a source's first or last line that has one in: the period that was read."""
+        times = (self.reader.calendar.iso(parse(line).stamp) for line in lines)
+        self.reader.ledger.span.add(next(filter(None, times), UNKNOWN))
 
 
 def _line_ends(text: bytes) -> int:

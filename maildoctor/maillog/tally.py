@@ -10,6 +10,8 @@ from maildoctor.maillog.top import Distinct, Top
 
 SAMPLES = 3
 FINE_SLOTS = 4000
+COARSER = {15: 13, 13: 10, 10: 7, 7: 4}
+"""Digits of ISO text that are left: ten minutes, hours, days, months, years."""
 MANY = 24
 
 
@@ -51,7 +53,7 @@ class Span:
 
 
 class Slots:
-    """How much happened when: slots of ten minutes, coarsened to hours and days where they become many."""
+    """How much happened when: slots of ten minutes, coarser ones where they become many."""
 
     def __init__(self) -> None:
         """Begin with ten minutes: the ISO text up to that digit."""
@@ -72,8 +74,8 @@ class Slots:
         self._coarsen()
 
     def _coarsen(self) -> None:
-        while len(self.counts) > FINE_SLOTS and self.width > 10:
-            self.width = 13 if self.width == 15 else 10
+        while len(self.counts) > FINE_SLOTS and self.width in COARSER:
+            self.width = COARSER[self.width]
             self.counts = _cut(self.counts, self.width)
 
 

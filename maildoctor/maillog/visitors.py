@@ -29,12 +29,17 @@ class Profile:
         self.login = False
         self.guessed = False
         """It logged in after it had been refused under several other names."""
+        self.entered = b""
+        """The name under which it logged in first."""
+        self.before: tuple[bytes, ...] = ()
+        """The names under which it had been refused by then."""
         self.span = Span()
 
     def merge(self, other: "Profile") -> None:
         """Take in what the address did further on in the log."""
-        names = {*self.users, *other.users}
-        self.guessed |= other.guessed or bool(other.logins and self.refused and len(names) > GUESSED_NAMES)
+        self.guessed |= other.guessed
+        if other.logins and not self.logins:
+            self.enter(other.entered, other.before)
         self.refused += other.refused
         self.logins += other.logins
         for user, count in other.users.items():
@@ -43,6 +48,12 @@ class Profile:
         self.plain |= other.plain
         self.login |= other.login
         self.span.merge(other.span)
+
+    def enter(self, user: bytes, before: Iterable[bytes] = ()) -> None:
+        """Note its first login, ``before`` which it was refused under these names too."""
+        names = {*self.users, *before}
+        self.guessed |= len(names - {user}) >= GUESSED_NAMES
+        self.entered, self.before = user, (*names,)
 
     def _user(self, user: bytes, count: int) -> None:
         if user in self.users or len(self.users) < 8:
@@ -156,8 +167,8 @@ class Visitors:
             profile = self._new_profile(address)
             if once := self.once.pop(address, None):
                 profile.refuse(once)
-        if not profile.logins and len(profile.users.keys() - {user}) >= GUESSED_NAMES:
-            profile.guessed = True
+        if not profile.logins:
+            profile.enter(user)
         profile.logins += logins
 
     def everybody(self) -> Iterator[tuple[bytes, Profile]]:
