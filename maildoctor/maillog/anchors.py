@@ -8,12 +8,13 @@ from maildoctor.pattern import pattern
 
 SAID = Sought(
     # How these begin is looked at first: lines of other kinds are passed over at once.
-    rb"(?=[_(ACPSUaefmpsuw]|co)(?:"
+    rb"(?=[_(ACNPSUaefmpsuw]|c[ao])(?:"
     # About a refused password, or anything else that may matter.
     rb"warning: (?!SASL authentication failure: Password verification failed)|fatal: |error: |panic: "
     rb"|message repeated |auth[:(-]|master: |SASL authentication |sql|auxprop|unable to dlopen|_sasl_plugin"
     rb"|sasl_client|AlwaysTrue|PAM |\(?pam_[a-z]|(?:SMTPS|CLIENT) wrappermode|could not find auxprop"
-    rb"|Unable to begin transaction|unable to load plugin list)",
+    rb"|Unable to begin transaction|unable to load plugin list|cannot load Cert"
+    rb"|NOQUEUE: abort: TLS from )",
     after=b"]: ",
 )
 """What follows a process id."""
@@ -30,7 +31,8 @@ GONE = b"]: disconnect from "
 AFTER_AUTH = Sought(rb" after AUTH from ")
 _DENIED = (
     rb"reject(?:_warning)?+: [^\n]{0,1000}?(?:Relay access denied|rejected: Access denied"
-    rb"|address rejected: not |Temporary lookup failure|Server configuration error|Server local data error)"
+    rb"|address rejected: not |Temporary lookup failure|Server configuration (?:error|problem)"
+    rb"|Server local data error)"
 )
 """A client that may not relay, or of whom that could not be told."""
 _RELAYHOST = (
@@ -38,12 +40,17 @@ _RELAYHOST = (
     rb"|elay(?:ing)? (?:access )?denied|TLS is required, but |Cannot start TLS"
 )
 _UNSENT = (
-    rb"(?:=bounced|deferred) \((?:[^\n]{0,1000}?(?:" + _RELAYHOST + rb")|[^\n]{0,1000}?:25: Connection )"
+    rb"(?:=bounced|deferred) \((?:[^\n]{0,1000}?(?:"
+    + _RELAYHOST
+    + rb")|[^\n]{0,1000}?:25: (?:Connection|Operation|Network|No route|Host) )"
 )
 # PCRE2 is fast where alternatives are few and begin with few different letters.
 DENIED = Sought(_DENIED, rb"saslauthd[\[.]|last message repeated |Last message '")
 """A client that was denied something, and two kinds of lines without a process id of Postfix."""
 ELSEWHERE = (
     Sought(rb"avc:  denied|apparmor=\"DENIED\""),
-    Sought(rb"dovecot(?:: (?:auth|master|[^\n]{0,1000}?: (?:Fatal|Error): )|\.service: )|" + _UNSENT),
+    Sought(
+        rb"dovecot(?:: (?:auth|master|[^\n]{0,1000}?: (?:Fatal|Error): )|\.service: |:[a-z]{1,10}\): )|"
+        + _UNSENT
+    ),
 )

@@ -1,5 +1,8 @@
 """Incidents of refused passwords: a crowd of strangers, a user who mistypes, or everybody shut out."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 from maildoctor.maillog.catalogue import Cause, Message
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, Names, names_of, of_tally, shown
@@ -121,14 +124,14 @@ class _Maker:
 
     def fell_silent(self) -> Incident | None:
         """People who could log in once, and all of them no longer."""
-        people, ledger = self._people, self._ledger
-        if len(people.fell_silent) < (1 if self._seen else SURE):
+        ledger, silent = self._ledger, self._silenced
+        if not silent:
             return None
         since = ledger.login_tally.span.last
         summary = f"Since {since} nobody logs in, and users who could before are refused: a silent fault."
         codes = self._silent("every-login-fails")
-        count = sum(people.user_addresses[address] for address in people.fell_silent)
-        return replace(self._part(Kind.BROKEN, codes[0], summary, count, codes), logins_since=False)
+        incident = self._part(Kind.BROKEN, codes[0], summary, sum(silent.values()), codes)
+        return replace(self._of(incident, self._names_of(silent), silent), logins_since=False)
 
     def strangers(self) -> Incident | None:
         """Guesses."""
@@ -147,14 +150,18 @@ class _Maker:
 
     def users(self) -> Incident | None:
         """Users who log in as well, from the same address."""
-        people = self._people
-        if not people.users:
+        silent, people = self._silenced, self._people
+        addresses = {
+            address: count for address, count in people.user_addresses.items() if address not in silent
+        }
+        if not addresses:
             return None
-        names = _ranked(people.user_names)
+        names = _ranked(self._names_of(addresses))
         who = names[0][0] if len(names) == 1 else f"{len(names)} users" if names else "A user"
         summary = f"{who} mistyped name or password, and got in from the same address at other times."
-        incident = self._part(Kind.MISTYPED, "wrong-password", summary, people.users, ("wrong-password",))
-        clients = names_of(sorted(people.user_addresses.items(), key=lambda item: (-item[1], item[0])))
+        count = sum(addresses.values())
+        incident = self._part(Kind.MISTYPED, "wrong-password", summary, count, ("wrong-password",))
+        clients = _ranked(addresses)
         return replace(
             incident,
             users=names[: self._case.top],
@@ -173,6 +180,21 @@ class _Maker:
         count = sum(self._ledger.visitors.profiles[address].refused for address in people.guessed)
         incident = self._part(Kind.GUESSING, "password-guessed", summary, count, ("password-guessed",))
         return replace(incident, clients=tuple((shown(each), 1) for each in people.guessed[: self._case.top]))
+
+    @property
+    def _silenced(self) -> dict[bytes, int]:
+        """Addresses that fell silent and how often, where they are enough to speak of a fault."""
+        people = self._people
+        if len(people.fell_silent) < (1 if self._seen else SURE):
+            return {}
+        return {address: people.user_addresses[address] for address in people.fell_silent}
+
+    def _names_of(self, addresses: Iterable[bytes]) -> dict[bytes, int]:
+        """Count the names that these addresses tried."""
+        names: Counter[bytes] = Counter()
+        for address in addresses:
+            names.update(self._ledger.visitors.profiles[address].users)
+        return names
 
     def _of(self, incident: Incident, names: dict[bytes, int], addresses: dict[bytes, int]) -> Incident:
         """Give the incident with these people in it, and nobody else."""

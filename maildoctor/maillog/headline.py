@@ -58,12 +58,21 @@ def logins_since(incident: Incident, ledger: Ledger) -> bool | None:
     """Tell whether somebody logged in after the last of it, on its services; None where nobody ever did."""
     if not ledger.logins or incident.side == "client":
         return None
-    services = {name for name, _ in incident.services}
-    used = ledger.login_tally.services
-    if services and "others" not in used and not services & set(used):
-        # Logins on other services do not tell that this one works again.
+    if _still_shut(incident, ledger):
         return False
     return bool(incident.last and earlier(incident.last, ledger.login_tally.span.last))
+
+
+def _still_shut(incident: Incident, ledger: Ledger) -> list[str]:
+    """Give the incident's services on which nobody logged in after it, of those on which people ever did.
+
+    Where they never did on any of them, that is all: logins on others do not tell that these work again.
+    """
+    services, latest = [name for name, _ in incident.services], ledger.login_tally.latest
+    if "others" in ledger.login_tally.services:
+        return []
+    used = [name for name in services if name in latest]
+    return [name for name in used if not earlier(incident.last, latest[name])] if used else services
 
 
 def how_often(incident: Incident) -> str:
@@ -83,7 +92,7 @@ def state(incident: Incident, ledger: Ledger) -> str:
     if incident.logins_since:
         return f"It is over: logins have succeeded since, the last at {clock(last_login)}."
     if incident.logins_since is False:
-        where = " and ".join(name for name, _ in incident.services[:3])
+        where = " and ".join(_still_shut(incident, ledger)[:3])
         there = f" on {where}" if where else ""
         return f"No login{there} has succeeded since; the log ends at {clock(ledger.span.last)}."
     if incident.side == "server" and incident.attempts:

@@ -90,6 +90,8 @@ class Tally:
         self.slots = Slots()
         self.services: Counter[str] = Counter()
         self.mechanisms: Counter[str] = Counter()
+        self.latest: dict[str, str] = {}
+        """When it was last on each service, where people do not matter."""
         self.clients = Top(names)
         self.users = Top(names)
         self.addresses = Distinct(16 * names)
@@ -108,6 +110,7 @@ class Tally:
         if len(self.samples) < SAMPLES:
             self.samples = list(dict.fromkeys((*self.samples, *filter(None, samples))))[:SAMPLES]
         if not self._people:
+            self._remember(dict(zip(services, times, strict=True)))
             return
         self.clients.add(filter(None, clients))
         self.addresses.add(filter(None, addresses))
@@ -119,6 +122,7 @@ class Tally:
         self.count += other.count
         self.span.merge(other.span)
         self.slots.merge(other.slots)
+        self._remember(other.latest)
         for mine, more in ((self.services, other.services), (self.mechanisms, other.mechanisms)):
             mine.update(more)
         self.clients.merge(other.clients)
@@ -126,6 +130,11 @@ class Tally:
         self.addresses.merge(other.addresses)
         self.names.merge(other.names)
         self.samples = list(dict.fromkeys((*self.samples, *other.samples)))[:SAMPLES]
+
+    def _remember(self, latest: dict[str, str]) -> None:
+        for service, when in latest.items():
+            if service in self.latest or len(self.latest) < MANY:
+                self.latest[service] = when
 
 
 def _bounded(counter: Counter[str], names: Iterable[str]) -> None:

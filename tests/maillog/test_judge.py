@@ -308,3 +308,28 @@ def test_auth_that_is_off_on_a_service_is_no_fault() -> None:
     judgement = judged([*healthy(), line(3, said, service="smtp")])
     assert judgement.verdict is Verdict.NOTHING_WRONG
     assert [each.code for each in judgement.incidents] == ["auth-not-enabled"]
+
+
+def test_users_who_all_fell_silent_are_told_once() -> None:
+    after = []
+    for number in range(0, 30, 3):
+        client = f"dsl{number}.example.net[198.51.100.{number % 200}]"
+        after.append(line(900 + number, refused(client, f"user{number % 40}", "PLAIN")))
+    found = judged([*healthy(), *after]).incidents
+    assert [(each.code, each.attempts, each.names) for each in found] == [("every-login-fails", 10, 10)]
+
+
+def test_logins_on_one_service_do_not_tell_that_another_works_again() -> None:
+    client = "dsl5.example.net[198.51.100.5]"
+
+    def logins(second: int, service: str) -> str:
+        return line(second, logged_in(client, "alice"), service=service)
+
+    def fault(second: int, service: str) -> str:
+        return line(second, SASLAUTHD, service=service, pid=second)
+
+    before = [logins(1, "submission"), logins(2, "smtps"), fault(10, "submission"), fault(11, "smtps")]
+    judgement = judged([*before, logins(20, "smtps")])
+    assert judgement.incidents[0].logins_since is False
+    assert "No login on submission has succeeded since" in judgement.headline
+    assert judged([*before, logins(20, "smtps"), logins(21, "submission")]).incidents[0].logins_since is True

@@ -194,3 +194,21 @@ def test_a_pasted_fragment_beside_a_packed_log_is_read(tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress(b"Nov  7 10:16:36 mail postfix/smtpd[7]: connect from x[192.0.2.1]\n"))
     ledger = read([open_source(str(path)) for path in (packed, fragment)]).ledger
     assert [tally.samples for tally in ledger.tallies.values()] == [[said.encode()]]
+
+
+def test_a_client_that_leaves_in_auth_is_told_from_one_that_is_turned_away_in_large_logs_too() -> None:
+    head = "2026-11-07T10:00:01+01:00 mail postfix/smtpd[305]: "
+    lines = [
+        "warning: non-SMTP command from unknown[203.0.113.7]: GET / HTTP/1.0",
+        "disconnect from unknown[203.0.113.7] unknown=0/1 commands=0/1",
+        "lost connection after AUTH from unknown[203.0.113.7]",
+        "disconnect from unknown[203.0.113.7] auth=0/1 commands=0/1",
+    ]
+    found = []
+    for every_line in (True, False):
+        ledger = Ledger()
+        scanner = Scanner(Reader(Calendar(datetime(2026, 11, 24, tzinfo=UTC)), ledger), every_line=every_line)
+        scanner.chunks(["".join(f"{head}{each}\n" for each in lines).encode()])
+        scanner.reader.finish()
+        found.append(set(ledger.tallies))
+    assert found[0] == found[1] >= {("auth-unanswered", "")}
