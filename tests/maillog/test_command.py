@@ -1,5 +1,6 @@
 """The commands as an admin calls them: exit status, JSON against its schema, harmless output."""
 
+import contextlib
 import json
 import os
 import re
@@ -217,22 +218,39 @@ def test_ctrl_c_gives_what_was_found_so_far() -> None:
     assert answer["totals"]["failed"] > 0
 
 
-def test_following_explains_an_attempt_as_it_ends(tmp_path: Path) -> None:
-    log = tmp_path / "mail.log"
-    log.write_text("")
+def reads_from_the_end(pid: int, log: Path) -> bool:
+    for opened in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            position = Path(f"/proc/{pid}/fdinfo/{opened.name}").read_text().split()[1]
+            if opened.samefile(log) and int(position) == log.stat().st_size:
+                return True
+    return False
+
+
+def followed(log: Path, lines: Iterable[str], answers: int) -> list[str]:
+    """Give so many lines of what --follow says of ``lines`` that come while it runs; Ctrl-C ends it."""
+    log.write_text("what was there before\n")
     command = [sys.executable, "-m", "maildoctor", "explain-log", "--follow", str(log)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     assert process.stdout is not None
     assert b"Following" in process.stdout.readline()
-    time.sleep(1)
+    deadline = time.monotonic() + 20
+    while not reads_from_the_end(process.pid, log):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     with log.open("a") as more:
-        more.write("\n".join(broken()) + "\n")
-    said = [process.stdout.readline().decode() for _ in range(3)]
+        more.write("\n".join(lines) + "\n")
+    said = [process.stdout.readline().decode() for _ in range(answers)]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
+    assert process.returncode == 130
+    return said
+
+
+def test_following_explains_an_attempt_as_it_ends(tmp_path: Path) -> None:
+    said = followed(tmp_path / "mail.log", broken(), answers=3)
     assert "hoge stopped at reachable" in said[0]
     assert "postfix-not-in-group-sasl" in said[2]
-    assert process.returncode == 130
 
 
 def test_why_tells_what_the_verifier_wrote_into_its_own_log(tmp_path: Path) -> None:
@@ -253,21 +271,11 @@ def test_why_tells_what_the_verifier_wrote_into_its_own_log(tmp_path: Path) -> N
 
 def test_following_tells_what_the_verifier_said_and_what_worked_before(tmp_path: Path) -> None:
     client, head = "dsl3.example.net[198.51.100.3]", "2026-11-07T10:11:40+01:00 mail saslauthd[713]: "
-    log = tmp_path / "syslog"
-    log.write_text("")
-    command = [sys.executable, "-m", "maildoctor", "explain-log", "--follow", str(log)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-    assert process.stdout is not None
-    assert b"Following" in process.stdout.readline()
-    time.sleep(1)
     gone = [each.replace("Permission denied", "No such file or directory") for each in broken(720)]
     expired = "pam_unix(smtp:account): account hoge has expired (account expired)"
-    with log.open("a") as more:
-        wrong = line(700, refused(client, "hoge"))
-        more.write("\n".join([line(1, logged_in(client, "hoge")), head + expired, wrong, *gone]) + "\n")
-    said = [process.stdout.readline().decode() for _ in range(7)]
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    wrong = line(700, refused(client, "hoge"))
+    lines = [line(1, logged_in(client, "hoge")), head + expired, wrong, *gone]
+    said = followed(tmp_path / "syslog", lines, answers=7)
     assert ("hoge logged in" in said[0], "hoge stopped at verifying" in said[1]) == (True, True)
     assert "account-expired" in said[3]
     assert "hoge stopped at reachable" in said[4]
