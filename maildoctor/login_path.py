@@ -34,11 +34,6 @@ class LoginPath(NamedTuple):
     verifiers: tuple[str, ...] = ()
     """Who verifies the passwords, in the order of trial: ``saslauthd``, ``sasldb``, ``dovecot``."""
 
-    @property
-    def broken_at(self) -> Stage | None:
-        """Give the first broken stage."""
-        return next((stage for stage in PATH if self.stages[stage] is State.BROKEN), None)
-
 
 def lay(
     service: Service, meant: bool, results: Iterable[Result], live: bool, verifiers: tuple[str, ...] = ()

@@ -219,7 +219,3 @@ class Visitors:
             late = list(self.once.items())[-PROFILES:]
             self.forgotten += len(self.once) - len(late)
             self.once = dict(late)
-
-
-def _place(arrival: Arrival) -> int:
-    return arrival[0]

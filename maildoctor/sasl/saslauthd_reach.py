@@ -7,7 +7,7 @@ from typing import NamedTuple
 from maildoctor.access import Access, may
 from maildoctor.fact import fact
 from maildoctor.finding import Evidence
-from maildoctor.host import CannotLook, Host, LinkLoop, Missing, Step
+from maildoctor.host import CannotLook, Host, LinkLoop, Missing
 from maildoctor.postfix.service import Service
 from maildoctor.sasl.intention import meant_conf
 from maildoctor.sasl.saslauthd import instances
@@ -159,11 +159,3 @@ def stale_mount(host: Host, asked: Reach) -> Evidence | None:
             if len(columns) > 4 and columns[4] == directory and columns[3].endswith("//deleted"):
                 return Evidence("/proc/self/mountinfo", f"{columns[3]} on {directory}")
     return None
-
-
-def stands(host: Host, path: str, root: str = "/") -> Step | None:
-    """Give what stands at a path, None where nothing does."""
-    try:
-        return host.step(path, root)
-    except (Missing, LinkLoop):
-        return None
