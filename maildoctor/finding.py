@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from maildoctor.remedy import Remedy
 from maildoctor.source import Source
-from maildoctor.stage import Stage as Stage
+from maildoctor.stage import Stage as Stage  # which checks import from here
 
 
 class Severity(enum.IntEnum):

@@ -18,6 +18,7 @@ from maildoctor.maillog.places import at_hand, chosen, usual
 from maildoctor.maillog.scan import Reading, read
 from maildoctor.maillog.sources import Source, in_order
 from maildoctor.maillog.tally import Attempt
+from maildoctor.maillog.testimony import account
 from maildoctor.maillog.wanted import Wanted
 from maildoctor.report import ink
 from maildoctor.report.folded import folded, width_of
@@ -116,17 +117,12 @@ def _told_of(story: Story, sources: list[Source], findings: Findings) -> Inciden
     """Give the incident that the user's last failure belongs to, judged by all that the logs say."""
     if not story.failures or not all(source.again for source in sources):
         return None
-    user = _account(story.user)
+    user = account(story.user)
     for incident in judge(read(sources).ledger, findings, EVERYBODY).incidents:
         during = incident.first[:19] <= story.last[:19] <= incident.last[:19]
-        if during and any(_account(name) == user for name, _ in incident.users):
+        if during and any(account(name) == user for name, _ in incident.users):
             return incident
     return None
-
-
-def _account(name: str) -> str:
-    """Give a name without its domain."""
-    return name.partition("@")[0]
 
 
 def _render(

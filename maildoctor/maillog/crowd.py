@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from maildoctor.maillog.catalogue import Cause, Message
+from maildoctor.maillog.catalogue import Cause
 from maildoctor.maillog.causes import SILENT
 from maildoctor.maillog.incident import Incident, Kind, Names, names_of, of_tally, shown
 from maildoctor.maillog.ledger import Ledger
-from maildoctor.maillog.order import Case, cause, causes_of
+from maildoctor.maillog.order import Case, Said, cause, causes_of, whole_of
 from maildoctor.maillog.people import FEW, SEVERAL, People, is_local, sort_out
 from maildoctor.maillog.tally import Tally
 from maildoctor.stage import Stage
@@ -17,16 +17,13 @@ DROWNED = 10
 """So many times more strangers, and a few people who are refused need not be people at all."""
 SURE = 3
 """So many different people who can never get in are no typing error."""
-Said = tuple[Message, str, Tally]
 
 
 def incidents(refusals: list[Said], case: Case) -> list[Incident]:
     """Give the incidents of all refusals together."""
     if not refusals:
         return []
-    whole = Tally()
-    for _, _, tally in refusals:
-        whole.merge(tally)
+    whole = whole_of(refusals)
     message, detail, largest = max(refusals, key=lambda said: said[2].count)
     causes = causes_of(message, detail, largest, case)
     if message.programs[0] not in ("smtpd", "reason"):

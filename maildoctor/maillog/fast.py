@@ -96,12 +96,7 @@ class FastLane:
         return [match.start() for match in gone.finditer(self._text, 0, self._end)]
 
     def _pid(self, place: int) -> bytes:
-        """Give the process id of the line at ``place``, empty where it has none."""
-        text = self._text
-        begin = text.rfind(b"\n", 0, place) + 1
-        close = text.find(b"]: ", begin, begin + _BEFORE)
-        pid = text[text.rfind(b"[", begin, close) + 1 : close] if close > 0 else b""
-        return pid if pid.isdigit() else b""
+        return _pid_of(self._text, place)
 
     # -- one by one
 
@@ -153,11 +148,9 @@ class FastLane:
         """Hand on what the end of the block before said of clients that went in the middle of AUTH."""
         late = self._late
         for place in AFTER_AUTH.places(late, len(late))[0]:
-            line = late[late.rfind(b"\n", 0, place) + 1 : late.find(b"\n", place)]
-            head = line[: line.find(b"]: ")]
-            pid = head[head.rfind(b"[") + 1 :]
+            pid = _pid_of(late, place)
             if pid in heard and late.find(b"[" + pid + GONE, place) < 0:
-                self._reader.line(line)
+                self._reader.line(late[late.rfind(b"\n", 0, place) + 1 : late.find(b"\n", place)])
 
     def _outcome(self, place: int) -> tuple[bytes, int]:
         """Give the process id of a disconnect line and how many AUTH commands failed; 0: an unusual line."""
@@ -179,3 +172,11 @@ class FastLane:
             begun, login_begun = end, login_end
             done = self._slowly(place)
         crowd(refusals.part(begun, None), logins.part(login_begun, None), faults)
+
+
+def _pid_of(text: bytes, place: int) -> bytes:
+    """Give the process id of the line at ``place``, empty where it has none."""
+    begin = text.rfind(b"\n", 0, place) + 1
+    close = text.find(b"]: ", begin, begin + _BEFORE)
+    pid = text[text.rfind(b"[", begin, close) + 1 : close] if close > 0 else b""
+    return pid if pid.isdigit() else b""

@@ -3,11 +3,11 @@
 from maildoctor.maillog import crowd
 from maildoctor.maillog.all_refused import a_handful_refused
 from maildoctor.maillog.apart import kept_apart
+from maildoctor.maillog.auth_rate_limit import counted_once
 from maildoctor.maillog.catalogue import Message, catalogue
 from maildoctor.maillog.headline import headline, logins_since
 from maildoctor.maillog.incident import Incident, Judgement, Kind, Verdict, of_tally
 from maildoctor.maillog.ledger import Ledger
-from maildoctor.maillog.limited import counted_once
 from maildoctor.maillog.order import Case, Findings, Said, causes_of, confirmed
 from maildoctor.maillog.reader import AFTER_A_FAILURE
 from maildoctor.maillog.shared_secrets import unserved

@@ -107,7 +107,7 @@ def with_the_verifiers_word(incident: Incident, said: list[Said], case: Case) ->
     """
     if incident.kind is not Kind.MISTYPED or incident.code != "wrong-password":
         return incident
-    names = {_account(name) for name, _ in incident.users}
+    names = {account(name) for name, _ in incident.users}
     words = [(_about(each[2], names), each) for each in said if _is_special(each, case)]
     count, word = max(words, key=lambda each: each[0], default=(0, None))
     if word is None or not count:
@@ -131,7 +131,7 @@ def with_the_verifiers_word(incident: Incident, said: list[Said], case: Case) ->
 
 def word_about(attempt: Attempt, case: Case) -> Said | None:
     """Give what a verifier said within the last moments of a refused attempt, if it says why."""
-    name, known = {_account(shown(attempt.user))}, case.known.messages
+    name, known = {account(shown(attempt.user))}, case.known.messages
     said = [(known[key[0]], key[1], tally) for key, tally in case.ledger.tallies.items() if key[0] in known]
     words = [
         each
@@ -175,10 +175,10 @@ def _about(tally: Tally, names: Collection[str]) -> int:
     users = tally.users.counts
     if not users:
         return tally.count
-    return sum(count for name, count in users.items() if _account(shown(name)) in names)
+    return sum(count for name, count in users.items() if account(shown(name)) in names)
 
 
-def _account(name: str) -> str:
+def account(name: str) -> str:
     """Give a name without its realm: saslauthd splits it off."""
     return name.partition("@")[0]
 

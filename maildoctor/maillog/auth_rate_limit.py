@@ -1,7 +1,6 @@
 """AUTH commands that came too often: smtpd warns at each, and counts it once more when the client goes."""
 
-from maildoctor.maillog.order import Said
-from maildoctor.maillog.tally import Tally
+from maildoctor.maillog.order import Said, whole_of
 
 LIMITED, UNLOGGED = "auth-rate", "auth-unlogged"
 
@@ -16,14 +15,8 @@ def counted_once(said: list[Said]) -> list[Said]:
     if limited is None or unlogged is None:
         return said
     others = [each for each in said if each is not limited and each is not unlogged]
-    joined, rest = _copy(unlogged[2]), _copy(unlogged[2])
+    joined, rest = whole_of([unlogged]), whole_of([unlogged])
     joined.count, joined.samples = limited[2].count, limited[2].samples
     rest.count -= limited[2].count
     left = [(*unlogged[:2], rest)] if rest.count > 0 else []
     return [*others, (*limited[:2], joined), *left]
-
-
-def _copy(tally: Tally) -> Tally:
-    copy = Tally()
-    copy.merge(tally)
-    return copy
